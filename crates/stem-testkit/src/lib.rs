@@ -1,0 +1,16 @@
+//! Conformance suite, fault injection and corpora for stemvault tests.
+//!
+//! A dev-dependency only. [`conformance`] tests any store against its contract, [`FaultyStore`] fails on demand,
+//! [`FaultPlan`] does the same to the file system below, [`corpus`] makes sessions of stems.
+//!
+//! The doubles are stricter than what they stand for: a faulty store reads from a source before it fails, its readers
+//! give few bytes at a time, a killed process cleans nothing up.
+
+pub mod conformance;
+mod fault_plan;
+mod faulty;
+pub mod source;
+
+pub use fault_plan::{FaultPlan, Made};
+pub use faulty::{Fault, FaultyStore};
+pub use stem_corpus as corpus;
