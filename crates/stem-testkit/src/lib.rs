@@ -9,6 +9,8 @@
 pub mod conformance;
 mod fault_plan;
 mod faulty;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod source;
 
 pub use fault_plan::{FaultPlan, Made};

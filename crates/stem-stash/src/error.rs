@@ -1,0 +1,248 @@
+//! What can go wrong in the stash, by what the caller can do about it.
+
+use std::path::PathBuf;
+
+use stem_fs::RelPath;
+use thiserror::Error;
+
+use crate::format::FormatError;
+
+/// The result of a stash operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A stash operation that did not happen. Nothing was changed unless the variant says so.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No `.muse` directory here or above.
+    #[error("no repository at '{}' or above: run `stem init` there, or name one with --repo", start.display())]
+    NotARepository {
+        /// Where the search began.
+        start: PathBuf,
+    },
+    /// `init` where a repository stands already.
+    #[error("'{}' is a repository already", root.display())]
+    AlreadyARepository {
+        /// Its root.
+        root: PathBuf,
+    },
+    /// An index beyond the stack. The words are the reference's.
+    #[error("stash@{{{index}}} does not exist (stack has {count} entries)")]
+    NoSuchIndex {
+        /// The index asked for.
+        index: usize,
+        /// Number of entries.
+        count: usize,
+    },
+    /// A reference to an entry that is neither an index nor the beginning of an id.
+    #[error(
+        "no stash entry is called '{reference}': use stash@{{N}}, N, or the beginning of an id that `stem stash list -v` shows"
+    )]
+    NoSuchEntry {
+        /// What was asked for.
+        reference: String,
+    },
+    /// The beginning of more than one id.
+    #[error("'{reference}' is the beginning of {count} stash ids: give more of it")]
+    AmbiguousEntry {
+        /// What was asked for.
+        reference: String,
+        /// How many entries it fits.
+        count: usize,
+    },
+    /// The branch has a commit but nobody knows what files it has.
+    #[error(
+        "what files HEAD has is unknown: branch '{branch}' is at commit {commit}, which {searched}. \
+         Nothing was changed. Give the files with --head-manifest FILE, or say --no-head to stash as if there were no commit"
+    )]
+    HeadUnknown {
+        /// The branch.
+        branch: String,
+        /// The commit that its ref names.
+        commit: String,
+        /// Where it was looked for.
+        searched: String,
+    },
+    /// An argument that cannot be used.
+    #[error("{0}")]
+    InvalidInput(String),
+    /// A file that the user named cannot be used.
+    #[error("cannot use '{path}': {source}")]
+    BadInputFile {
+        /// The file.
+        path: String,
+        /// Why.
+        source: FormatError,
+    },
+    /// A file of the repository is damaged or foreign.
+    #[error("'{}' is damaged: {source}", path.display())]
+    BadRepositoryFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: FormatError,
+    },
+    /// A stash entry that cannot be read; others work.
+    #[error("stash@{{{index}}} cannot be read ('{}'): {reason}. Other entries work; `stem stash drop` removes it", path.display())]
+    UnreadableEntry {
+        /// Its index.
+        index: usize,
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The commits of the repository are kept elsewhere.
+    #[error("{0}")]
+    Refused(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] stem_store::Error),
+    /// The file system failed.
+    #[error(transparent)]
+    Fs(#[from] stem_fs::Error),
+    /// The user interrupted. What was done so far is consistent and the verb can be run again.
+    #[error("interrupted; {0}")]
+    Interrupted(&'static str),
+}
+
+/// What a caller decides by; the exit codes of `stem` follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The arguments, or the state of the repository, do not allow it: exit code 1.
+    User,
+    /// There is no repository: exit code 2.
+    NoRepository,
+    /// The system or the engine failed: exit code 3.
+    Internal,
+    /// Data is damaged: exit code 4.
+    Damaged,
+    /// The user interrupted.
+    Interrupted,
+}
+
+impl Error {
+    /// What a caller decides by.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotARepository { .. } => ErrorKind::NoRepository,
+            Self::AlreadyARepository { .. }
+            | Self::NoSuchIndex { .. }
+            | Self::NoSuchEntry { .. }
+            | Self::AmbiguousEntry { .. }
+            | Self::HeadUnknown { .. }
+            | Self::InvalidInput(_)
+            | Self::BadInputFile { .. }
+            | Self::Refused(_) => ErrorKind::User,
+            Self::UnreadableEntry { .. } => ErrorKind::Damaged,
+            Self::Store(error) if error.kind() == stem_store::ErrorKind::Corrupt => ErrorKind::Damaged,
+            Self::BadRepositoryFile { .. } | Self::Store(_) | Self::Fs(_) => ErrorKind::Internal,
+            Self::Interrupted(_) => ErrorKind::Interrupted,
+        }
+    }
+
+    /// A short name of the kind of error, stable, for JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotARepository { .. } => "not_a_repository",
+            Self::AlreadyARepository { .. } => "already_a_repository",
+            Self::NoSuchIndex { .. } | Self::NoSuchEntry { .. } => "no_such_entry",
+            Self::AmbiguousEntry { .. } => "ambiguous_entry",
+            Self::HeadUnknown { .. } => "head_unknown",
+            Self::InvalidInput(_) => "invalid_input",
+            Self::BadInputFile { .. } => "bad_input_file",
+            Self::BadRepositoryFile { .. } => "bad_repository_file",
+            Self::UnreadableEntry { .. } => "unreadable_entry",
+            Self::Refused(_) => "refused",
+            Self::Store(error) if error.kind() == stem_store::ErrorKind::Corrupt => "corrupt_object",
+            Self::Store(_) => "store",
+            Self::Fs(_) => "io",
+            Self::Interrupted(_) => "interrupted",
+        }
+    }
+
+    /// The path that the error is about, where there is one.
+    pub fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::NotARepository { start } => Some(start.clone()),
+            Self::AlreadyARepository { root } => Some(root.clone()),
+            Self::BadInputFile { path, .. } => Some(path.into()),
+            Self::BadRepositoryFile { path, .. } | Self::UnreadableEntry { path, .. } => Some(path.clone()),
+            Self::Fs(error) => Some(error.path.clone()),
+            Self::Store(error) => error.path().map(PathBuf::from),
+            _ => None,
+        }
+    }
+}
+
+/// A path that a verb left as it was, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftAlone {
+    /// The path in the working tree.
+    pub path: RelPath,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a path was left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// It is a symbolic link; links are neither saved nor followed.
+    Symlink,
+    /// It is a FIFO, socket or device.
+    Special,
+    /// It cannot be read; the system's words.
+    Unreadable(String),
+    /// It vanished while the verb ran.
+    Vanished,
+    /// It changed while the verb ran; what was read is saved, the file stays.
+    Changed,
+    /// Another program has it open for writing; what was read is saved, the file stays.
+    Busy,
+    /// The object that should come here is not in the store.
+    Missing,
+    /// The object that should come here is damaged; the system's words.
+    Corrupt(String),
+    /// Something else stands where the file should be written.
+    Blocked(String),
+}
+
+impl Reason {
+    /// Whether the user would call the verb incomplete because of it. Links and special files are never part of a stash.
+    pub fn is_partial(&self) -> bool {
+        !matches!(self, Self::Symlink | Self::Special)
+    }
+
+    /// A short name, stable, for JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Symlink => "symlink",
+            Self::Special => "special",
+            Self::Unreadable(_) => "unreadable",
+            Self::Vanished => "vanished",
+            Self::Changed => "changed",
+            Self::Busy => "busy",
+            Self::Missing => "missing",
+            Self::Corrupt(_) => "corrupt",
+            Self::Blocked(_) => "blocked",
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Symlink => f.write_str("a symbolic link: left as it is"),
+            Self::Special => f.write_str("not a regular file: left as it is"),
+            Self::Unreadable(why) => write!(f, "cannot be read ({why}): left as it is, not saved"),
+            Self::Vanished => f.write_str("vanished meanwhile: not saved"),
+            Self::Changed => f.write_str("changed meanwhile: left in the working tree"),
+            Self::Busy => f.write_str("open for writing in another program: left in the working tree"),
+            Self::Missing => f.write_str("its object is not in the store"),
+            Self::Corrupt(why) => write!(f, "its object is damaged ({why})"),
+            Self::Blocked(why) => write!(f, "cannot be written: {why}"),
+        }
+    }
+}

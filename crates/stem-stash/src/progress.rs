@@ -1,0 +1,83 @@
+//! How a verb tells what it is doing, and is told to stop.
+
+/// What a verb is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Waiting for another process that changes this repository.
+    Waiting,
+    /// Looking at the files of the working tree.
+    Scanning,
+    /// Hashing files that may be unchanged.
+    Hashing,
+    /// Bringing files into the store.
+    Saving,
+    /// Making everything durable.
+    Syncing,
+    /// Writing files into the working tree.
+    Restoring,
+    /// Removing saved files from the working tree.
+    Clearing,
+}
+
+impl Phase {
+    /// A word for people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting for another stem",
+            Self::Scanning => "scanning",
+            Self::Hashing => "hashing",
+            Self::Saving => "saving",
+            Self::Syncing => "syncing",
+            Self::Restoring => "restoring",
+            Self::Clearing => "clearing",
+        }
+    }
+}
+
+/// Receives progress, from any thread. All methods have defaults that do nothing.
+pub trait Progress: Sync {
+    /// A phase begins that will handle so many files and bytes (0: not known).
+    fn begin(&self, phase: Phase, files: u64, bytes: u64) {
+        let _ = (phase, files, bytes);
+    }
+
+    /// So many more files and bytes are done.
+    fn advance(&self, files: u64, bytes: u64) {
+        let _ = (files, bytes);
+    }
+
+    /// Something that the user should read although the verb goes on.
+    fn warn(&self, message: &str) {
+        let _ = message;
+    }
+
+    /// Whether the user wants to stop. Asked between files; the verb then ends in a consistent state with
+    /// [`crate::Error::Interrupted`].
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Progress that nobody watches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {}
+
+/// Passes everything on but the wish to stop: for work that must be ended once it was begun.
+pub(crate) struct Unstoppable<'a>(pub(crate) &'a dyn Progress);
+
+impl Progress for Unstoppable<'_> {
+    fn begin(&self, phase: Phase, files: u64, bytes: u64) {
+        self.0.begin(phase, files, bytes);
+    }
+
+    fn advance(&self, files: u64, bytes: u64) {
+        self.0.advance(files, bytes);
+    }
+
+    fn warn(&self, message: &str) {
+        self.0.warn(message);
+    }
+}

@@ -1,0 +1,200 @@
+//! A repository on disk: where its parts lie, and the locks between processes.
+
+use std::path::{Path, PathBuf};
+
+use stem_fs::{Dir, LockFile, LockKind, RelPath};
+
+use crate::error::{Error, Result};
+use crate::format::is_protected;
+use crate::progress::{Phase, Progress};
+
+/// The directory of the repository's own files.
+pub const MUSE_DIR: &str = ".muse";
+/// The working directory of the reference, unless configured otherwise.
+pub const DEFAULT_WORK_DIR: &str = "muse-work";
+
+/// A path that is known to be well-formed when the program is written.
+pub(crate) fn fixed(path: &'static str) -> RelPath {
+    #[expect(clippy::expect_used, reason = "only called with literals, each of which a test opens")]
+    RelPath::new(path).expect("a literal path is plain")
+}
+
+/// What a repository's configuration says about its layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The working tree below the root; `None` is the root itself.
+    pub work_tree: Option<RelPath>,
+    /// Whether files may be mapped into memory for hashing.
+    pub mmap: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { work_tree: Some(fixed(DEFAULT_WORK_DIR)), mmap: true }
+    }
+}
+
+/// An open repository.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    root: Dir,
+    muse: Dir,
+    settings: Settings,
+    work_path: PathBuf,
+}
+
+/// The locks between processes; each is a file in `.muse/stem`.
+///
+/// Taken in the order in which they stand here, so that no two processes wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockName {
+    /// Held exclusively by a verb that changes the working tree, from start to end.
+    WorkTree,
+    /// Shared by a push from its first look into the store to its entry; exclusive for whoever deletes objects.
+    Store,
+    /// Held exclusively for the moment in which an entry is added or removed.
+    Stack,
+}
+
+impl LockName {
+    fn file(self) -> RelPath {
+        fixed(match self {
+            Self::WorkTree => "worktree.lock",
+            Self::Store => "store.lock",
+            Self::Stack => "stack.lock",
+        })
+    }
+}
+
+impl Repository {
+    /// The root of the repository that holds `start`: the closest directory, upwards, with a `.muse` in it.
+    pub fn find_root(start: &Path) -> Result<PathBuf> {
+        let absolute = std::path::absolute(start)
+            .map_err(|e| stem_fs::Error::new("find the absolute path of", start, e))?;
+        absolute
+            .ancestors()
+            .find(|dir| dir.join(MUSE_DIR).is_dir())
+            .map(Path::to_path_buf)
+            .ok_or(Error::NotARepository { start: absolute.clone() })
+    }
+
+    /// Opens the repository at `root`.
+    pub fn open(root: &Path, settings: Settings) -> Result<Self> {
+        if !root.join(MUSE_DIR).is_dir() {
+            return Err(Error::NotARepository { start: root.to_path_buf() });
+        }
+        Self::from_dir(Dir::open(root)?, settings)
+    }
+
+    /// Opens the repository at an open directory; a test passes one with an observer.
+    pub fn from_dir(root: Dir, settings: Settings) -> Result<Self> {
+        if let Some(path) = settings.work_tree.as_ref().filter(|path| is_protected(path)) {
+            return Err(Error::Refused(format!(
+                "the configured working tree '{path}' lies inside .muse or .git, which no verb may touch: change \
+                 worktree.path in .muse/stem/config.toml"
+            )));
+        }
+        let muse = root
+            .sub(&fixed(MUSE_DIR))?
+            .ok_or_else(|| Error::NotARepository { start: root.path().to_path_buf() })?;
+        let work_path = match &settings.work_tree {
+            Some(path) => root.full(path),
+            None => root.path().to_path_buf(),
+        };
+        Ok(Self { root, muse, settings, work_path })
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// The working tree; it need not exist.
+    pub fn working_tree(&self) -> &Path {
+        &self.work_path
+    }
+
+    /// What the configuration says.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// `.muse`.
+    pub fn muse(&self) -> &Dir {
+        &self.muse
+    }
+
+    /// The working tree, or `None` when there is none yet.
+    pub(crate) fn work(&self) -> Result<Option<Dir>> {
+        match &self.settings.work_tree {
+            None => Ok(Some(self.root.clone())),
+            Some(path) => Ok(self.root.sub(path)?),
+        }
+    }
+
+    /// The working tree, made when it is missing.
+    pub(crate) fn ensure_work(&self) -> Result<Dir> {
+        match &self.settings.work_tree {
+            None => Ok(self.root.clone()),
+            Some(path) => Ok(self.root.ensure_dir(path)?),
+        }
+    }
+
+    /// `.muse/stem`, where everything lies that Muse does not know of.
+    pub(crate) fn stem_dir(&self) -> Result<Dir> {
+        Ok(self.muse.ensure_dir(&fixed("stem"))?)
+    }
+
+    /// `.muse/stem/tmp`, for files on their way to their final names.
+    pub(crate) fn tmp_dir(&self) -> Result<Dir> {
+        Ok(self.muse.ensure_dir(&fixed("stem/tmp"))?)
+    }
+
+    /// Where files wait that are on their way into or out of the working tree: `.muse/stem/tmp`, or the working tree's
+    /// own root (under names that no walk takes) when that is on another file system, across which nothing is renamed.
+    pub(crate) fn tmp_for(&self, work: &Dir) -> Result<Dir> {
+        let tmp = self.tmp_dir()?;
+        Ok(if tmp.stat_self()?.device == work.stat_self()?.device { tmp } else { work.clone() })
+    }
+
+    /// Takes a lock exclusively if nobody else holds it.
+    pub(crate) fn try_lock(&self, name: LockName) -> Result<Option<LockFile>> {
+        Ok(LockFile::try_acquire(&self.stem_dir()?, &name.file(), LockKind::Exclusive)?)
+    }
+
+    /// Takes a lock, waiting for other processes and telling the user so.
+    pub(crate) fn lock(&self, name: LockName, kind: LockKind, progress: &dyn Progress) -> Result<LockFile> {
+        let waiting = &mut || progress.begin(Phase::Waiting, 0, 0);
+        Ok(LockFile::acquire(&self.stem_dir()?, &name.file(), kind, waiting)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_literal_path_is_plain() {
+        for name in [LockName::WorkTree, LockName::Store, LockName::Stack] {
+            let _ = name.file();
+        }
+        let _ = Settings::default();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(MUSE_DIR)).unwrap();
+        let repo = Repository::open(dir.path(), Settings::default()).unwrap();
+        repo.tmp_dir().unwrap();
+        assert!(repo.work().unwrap().is_none());
+        repo.ensure_work().unwrap();
+        assert!(repo.work().unwrap().is_some());
+    }
+
+    #[test]
+    fn the_root_is_found_from_below_and_not_from_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/muse-work/tracks");
+        std::fs::create_dir_all(&deep).unwrap();
+        std::fs::create_dir(dir.path().join("a/.muse")).unwrap();
+        assert_eq!(Repository::find_root(&deep).unwrap(), dir.path().join("a"));
+        assert!(matches!(Repository::find_root(dir.path()), Err(Error::NotARepository { .. })));
+    }
+}

@@ -1,0 +1,253 @@
+//! Bringing objects back into the working tree.
+//!
+//! A file is written beside its goal, verified as its bytes stream past, given its permissions and time, and then
+//! renamed: at no moment does the path hold half a file. A file that already equals the target is not rewritten.
+
+use std::io::ErrorKind as IoKind;
+use std::ops::ControlFlow;
+
+use stem_fs::{Barrier, Dir, FileKind, OpenFile, Publish, RelPath, Stat, TempFile, Timestamp};
+use stem_hash::{FileJob, HashOptions, ObjectId, hash_file};
+use stem_store::{ErrorKind, ObjectStore, RestoreOptions, Verify};
+
+use crate::error::{Error, Reason, Result};
+use crate::format::entry::FileRecord;
+use crate::format::is_protected;
+use crate::progress::Progress;
+use crate::vacate::is_refusal;
+
+/// What the user reads after stopping while files are written.
+pub(crate) const INTERRUPTED: &str =
+    "files written so far are whole, the entry is kept; run the command again to go on";
+
+/// A path and what shall be there.
+#[derive(Debug, Clone)]
+pub(crate) struct Target<'a> {
+    pub(crate) path: &'a RelPath,
+    pub(crate) id: ObjectId,
+    /// What the entry recorded of the file; without it the object's own permissions and time are used.
+    pub(crate) record: Option<FileRecord>,
+    pub(crate) verify: bool,
+}
+
+impl<'a> Target<'a> {
+    /// An object with its own permissions and time, verified.
+    pub(crate) fn of_object(path: &'a RelPath, id: ObjectId) -> Self {
+        Self { path, id, record: None, verify: true }
+    }
+}
+
+/// What may be at the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Nothing, or the very file that is to come.
+    IfAbsent,
+    /// Any regular file, which is replaced.
+    Over,
+}
+
+/// A file that is ready to be placed.
+pub(crate) struct Prepared(TempFile);
+
+/// Restores files into one working tree.
+pub(crate) struct Restorer<'a> {
+    pub(crate) work: &'a Dir,
+    pub(crate) tmp: &'a Dir,
+    pub(crate) store: &'a dyn ObjectStore,
+    pub(crate) barrier: &'a Barrier,
+}
+
+impl Restorer<'_> {
+    /// Makes the working tree hold the target; the reason if it cannot.
+    pub(crate) fn restore(
+        &self,
+        target: &Target<'_>,
+        place: Place,
+        progress: &dyn Progress,
+    ) -> Result<std::result::Result<u64, Reason>> {
+        let present = match self.work.stat(target.path) {
+            Ok(present) => present,
+            Err(error) => return blocked(error),
+        };
+        if let Some(present) = present {
+            if present.kind == FileKind::Dir && self.remove_empty_dirs(target.path)? {
+                return self.restore(target, place, progress);
+            }
+            if present.kind != FileKind::File {
+                return Ok(Err(Reason::Blocked(format!("a {} is in the way", present.kind))));
+            }
+            if let Some(len) = self.is_there_already(target, &present)? {
+                progress.advance(0, len);
+                return Ok(Ok(len));
+            }
+            if place == Place::IfAbsent {
+                return Ok(Err(Reason::Blocked("a file that this push did not save is in the way".into())));
+            }
+        }
+        match self.prepare(target, progress)? {
+            Ok(file) => {
+                let len = file.0.stat()?.size;
+                Ok(self.place(file, target.path, place)?.map(|()| len))
+            }
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    /// Removes the directory at `path` with all that is below it, if that is nothing but directories.
+    fn remove_empty_dirs(&self, path: &RelPath) -> Result<bool> {
+        let mut dirs = vec![path.clone()];
+        let mut next = 0;
+        while let Some(at) = dirs.get(next).cloned() {
+            next += 1;
+            let Some(dir) = self.work.sub(&at)? else { return Ok(false) };
+            for entry in dir.entries()? {
+                match at.join(&entry.name) {
+                    Ok(below) if entry.kind == FileKind::Dir && !is_protected(&below) => dirs.push(below),
+                    _ => return Ok(false),
+                }
+            }
+        }
+        for dir in dirs.iter().rev() {
+            match self.work.remove_dir(dir) {
+                Ok(_) => {}
+                // Somebody put a file there.
+                Err(error) if error.kind() == IoKind::DirectoryNotEmpty => return Ok(false),
+                Err(error) if is_refusal(error.kind()) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    /// The length of the file that stands at the path, if its bytes are the target's. Its permissions and time are set
+    /// right.
+    fn is_there_already(&self, target: &Target<'_>, present: &Stat) -> Result<Option<u64>> {
+        let size = match target.record {
+            Some(record) => Some(record.size),
+            None => self.store.stat(&target.id)?.map(|stat| stat.size),
+        };
+        if size != Some(present.size) {
+            return Ok(None);
+        }
+        let Ok(Some(file)) = self.work.open_file(target.path) else { return Ok(None) };
+        let options = HashOptions { mmap: false, ..HashOptions::new(self.store.capabilities().algorithm) };
+        let digest = hash_file(&FileJob::new(file.as_std(), present.size), &options, &|_| ());
+        if !digest.is_ok_and(|digest| digest.id == target.id) {
+            return Ok(None);
+        }
+        // A file that cannot be given its recorded metadata is replaced by one that can.
+        if let Some(record) = target.record
+            && adopt_metadata(&file, present, record).is_err()
+        {
+            return Ok(None);
+        }
+        Ok(Some(present.size))
+    }
+
+    /// Writes the object into a temporary file; the reason if the store cannot give it.
+    pub(crate) fn prepare(
+        &self,
+        target: &Target<'_>,
+        progress: &dyn Progress,
+    ) -> Result<std::result::Result<Prepared, Reason>> {
+        let verify = match target.record.and_then(|record| record.checksum) {
+            _ if !target.verify => Verify::No,
+            Some(checksum) => Verify::Checksum(checksum),
+            None => Verify::Id,
+        };
+        let tell = |bytes| {
+            progress.advance(0, bytes);
+            if progress.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let mut file = self.tmp.temp_file(0o600)?;
+        let options = RestoreOptions { verify, progress: Some(&tell) };
+        match self.store.restore_file(&target.id, &mut file, &options) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(Err(Reason::Missing)),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                return Ok(Err(Reason::Corrupt(error.to_string())));
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                return Err(Error::Interrupted(INTERRUPTED));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let (mode, mtime) = self.metadata(target)?;
+        file.set_mode(mode)?;
+        if let Some(mtime) = mtime {
+            file.set_mtime(mtime)?;
+        }
+        self.barrier.written(&file)?;
+        Ok(Ok(Prepared(file)))
+    }
+
+    /// Permissions and time: as recorded, else as the store kept them, else usual ones.
+    fn metadata(&self, target: &Target<'_>) -> Result<(u32, Option<Timestamp>)> {
+        if let Some(record) = target.record {
+            return Ok((record.mode, Some(record.mtime)));
+        }
+        let kept = self.store.stat(&target.id)?.and_then(|stat| stat.metadata);
+        Ok(kept.map_or((0o644, None), |kept| (kept.mode, Some(kept.mtime))))
+    }
+
+    /// Gives a prepared file its path; the reason if something is in the way.
+    pub(crate) fn place(
+        &self,
+        file: Prepared,
+        path: &RelPath,
+        place: Place,
+    ) -> Result<std::result::Result<(), Reason>> {
+        let Prepared(mut file) = file;
+        let publish = match place {
+            Place::IfAbsent => Publish::New,
+            Place::Over => Publish::Replace,
+        };
+        let made = match path.parent() {
+            None => Ok((self.work.clone(), path.clone())),
+            Some(parent) => self
+                .work
+                .ensure_dir_with(&parent, &mut |dir| self.barrier.renamed(dir))
+                .map(|dir| (dir, name_of(path))),
+        };
+        let (dir, name) = match made {
+            Ok(made) => made,
+            Err(error) => return blocked(error),
+        };
+        match file.persist(&dir, &name, publish) {
+            Ok(()) => {
+                self.barrier.renamed(&dir);
+                Ok(Ok(()))
+            }
+            Err(error) => blocked(error),
+        }
+    }
+}
+
+/// The last component as a path.
+fn name_of(path: &RelPath) -> RelPath {
+    RelPath::new(path.file_name()).unwrap_or_else(|_| path.clone())
+}
+
+fn adopt_metadata(file: &OpenFile, present: &Stat, record: FileRecord) -> stem_fs::Result<()> {
+    if present.mode != record.mode {
+        file.set_mode(record.mode)?;
+    }
+    if present.mtime != record.mtime {
+        file.set_mtime(record.mtime)?;
+    }
+    Ok(())
+}
+
+/// Tells what stands in the way from what is wrong with the system.
+fn blocked<T>(error: stem_fs::Error) -> Result<std::result::Result<T, Reason>> {
+    match error.kind() {
+        IoKind::AlreadyExists => Ok(Err(Reason::Blocked("a file has appeared in its place".into()))),
+        IoKind::NotADirectory => Ok(Err(Reason::Blocked("a file stands where a directory must be".into()))),
+        IoKind::IsADirectory | IoKind::DirectoryNotEmpty => {
+            Ok(Err(Reason::Blocked("a directory is in the way".into())))
+        }
+        kind if is_refusal(kind) => Ok(Err(Reason::Blocked(error.source.to_string()))),
+        IoKind::InvalidInput | IoKind::InvalidFilename => Ok(Err(Reason::Blocked(error.source.to_string()))),
+        _ => Err(error.into()),
+    }
+}

@@ -1,0 +1,177 @@
+//! The stack of entries: files in `.muse/stash`, newest first.
+//!
+//! The order comes from the time in each file's name, which is the entry's own `created_at`; the entry is opened only
+//! for names that carry no time. So the stack can be counted and an index resolved without reading megabytes of
+//! manifests.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use stem_fs::{Dir, LockKind, Publish, RelPath};
+
+use crate::error::{Error, Result};
+use crate::format::entry::{MAX_ENTRY_BYTES, StashEntry, decode, encode};
+use crate::format::stamp::{OrderKey, Stamp, StashId};
+use crate::progress::Progress;
+use crate::repo::{LockName, Repository, fixed};
+
+/// One entry's file, not opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// Position, 0 = newest.
+    pub(crate) index: usize,
+    /// The name of the file in `.muse/stash`.
+    pub(crate) name: RelPath,
+    /// Its whole path, for messages.
+    pub(crate) path: PathBuf,
+}
+
+impl Slot {
+    /// The entry's id, which is the name of its file; lossy for a name that no entry of ours could have.
+    pub(crate) fn stash_id(&self) -> String {
+        let name = self.name.to_string();
+        name.strip_suffix(".json").unwrap_or(&name).to_owned()
+    }
+
+    fn unreadable(&self, reason: String) -> Error {
+        Error::UnreadableEntry { index: self.index, path: self.path.clone(), reason }
+    }
+
+    /// `stash@{N}`.
+    pub(crate) fn reference(&self) -> String {
+        format!("stash@{{{}}}", self.index)
+    }
+}
+
+/// The stack of a repository.
+#[derive(Debug)]
+pub(crate) struct Stack<'r> {
+    repository: &'r Repository,
+    dir: Option<Dir>,
+}
+
+impl<'r> Stack<'r> {
+    pub(crate) fn open(repository: &'r Repository) -> Result<Self> {
+        Ok(Self { repository, dir: repository.muse().sub(&fixed("stash"))? })
+    }
+
+    /// Makes the directory of entries where it is missing, and fails where it cannot be used.
+    pub(crate) fn prepare(repository: &Repository) -> Result<()> {
+        repository.muse().ensure_dir(&fixed("stash"))?.entries()?;
+        Ok(())
+    }
+
+    /// All entries, newest first.
+    pub(crate) fn slots(&self) -> Result<Vec<Slot>> {
+        let Some(dir) = &self.dir else { return Ok(Vec::new()) };
+        let mut keyed = Vec::new();
+        for entry in dir.entries()? {
+            if !(entry.name.starts_with(b"stash-") && entry.name.ends_with(b".json")) {
+                continue;
+            }
+            let Ok(name) = RelPath::new(entry.name) else { continue };
+            keyed.push((order_key(dir, &name), name));
+        }
+        keyed.sort_unstable_by(|a, b| b.cmp(a));
+        let slots = keyed.into_iter().enumerate();
+        Ok(slots.map(|(index, (_, name))| Slot { index, path: dir.full(&name), name }).collect())
+    }
+
+    /// The entry in `slot`.
+    pub(crate) fn read(&self, slot: &Slot) -> Result<StashEntry> {
+        self.find(slot)?.ok_or_else(|| slot.unreadable("another process dropped it just now".into()))
+    }
+
+    /// The entry in `slot`, or `None` when another process dropped it since the slots were read.
+    pub(crate) fn find(&self, slot: &Slot) -> Result<Option<StashEntry>> {
+        let Some(dir) = &self.dir else { return Ok(None) };
+        let bytes = dir
+            .read(&slot.name, MAX_ENTRY_BYTES as u64)
+            .map_err(|e| slot.unreadable(e.source.to_string()))?;
+        let decoded = bytes.map(|bytes| decode(&bytes)).transpose();
+        decoded.map_err(|e| slot.unreadable(e.to_string()))
+    }
+
+    /// The slot that a user means: `stash@{N}`, `N`, or the beginning of an id.
+    pub(crate) fn resolve(&self, reference: &str) -> Result<Slot> {
+        let slots = self.slots()?;
+        let count = slots.len();
+        let inner =
+            reference.strip_prefix("stash@{").and_then(|rest| rest.strip_suffix('}')).unwrap_or(reference);
+        if !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_digit()) {
+            let index = inner.parse().unwrap_or(usize::MAX);
+            return slots.into_iter().nth(index).ok_or(Error::NoSuchIndex { index, count });
+        }
+        let no_such = || Error::NoSuchEntry { reference: reference.to_owned() };
+        if reference.len() <= "stash-".len() || !reference.starts_with("stash-") {
+            return Err(no_such());
+        }
+        let mut fitting: Vec<Slot> =
+            slots.into_iter().filter(|slot| slot.name.as_bytes().starts_with(reference.as_bytes())).collect();
+        let exact = |slot: &Slot| slot.stash_id() == reference;
+        match fitting.len() {
+            1 => fitting.pop().ok_or_else(no_such),
+            0 => Err(no_such()),
+            count => fitting
+                .into_iter()
+                .find(exact)
+                .ok_or(Error::AmbiguousEntry { reference: reference.to_owned(), count }),
+        }
+    }
+
+    /// Adds an entry on top of the stack, durably. Its time is made here, later than the newest entry's even when the
+    /// clock was set back, and with it its id, which ends in `token`.
+    pub(crate) fn push(
+        &mut self,
+        token: u32,
+        make: impl FnOnce(StashId, Stamp) -> StashEntry,
+        progress: &dyn Progress,
+    ) -> Result<StashEntry> {
+        let _lock = self.repository.lock(LockName::Stack, LockKind::Exclusive, progress)?;
+        let dir = self.repository.muse().ensure_dir(&fixed("stash"))?;
+        self.dir = Some(dir.clone());
+        let newest = self.slots()?.first().and_then(|slot| order_key(&dir, &slot.name).stamp);
+        let stamp = later_than(newest)?;
+        let entry = make(StashId::new(stamp, token), stamp);
+        let bytes = encode(&entry).map_err(|e| Error::InvalidInput(e.to_string()))?;
+        let name = RelPath::new(entry.stash_id.file_name())
+            .map_err(|e| Error::InvalidInput(format!("the entry cannot be named: {e}")))?;
+        if let Err(error) = dir.write_durable(&name, &bytes, &self.repository.tmp_dir()?, Publish::New) {
+            // It may have its name and not be durable; the push will be undone, so it must not be found.
+            let _ = dir.remove_file(&name);
+            return Err(error.into());
+        }
+        Ok(entry)
+    }
+
+    /// Removes the entry in `slot`, durably. `false` when another process did.
+    pub(crate) fn remove(&self, slot: &Slot, progress: &dyn Progress) -> Result<bool> {
+        let _lock = self.repository.lock(LockName::Stack, LockKind::Exclusive, progress)?;
+        let Some(dir) = &self.dir else { return Ok(false) };
+        let removed = dir.remove_file(&slot.name)?;
+        dir.sync()?;
+        Ok(removed)
+    }
+}
+
+fn order_key(dir: &Dir, name: &RelPath) -> OrderKey {
+    let by_name = OrderKey::of_file_name(name.as_bytes());
+    if by_name.stamp.is_some() {
+        return by_name;
+    }
+    let entry = dir.read(name, MAX_ENTRY_BYTES as u64).ok().flatten().and_then(|bytes| decode(&bytes).ok());
+    OrderKey { stamp: entry.and_then(|entry| entry.created()), ..by_name }
+}
+
+/// The time of a new entry: now, or a microsecond after the newest.
+fn later_than(newest: Option<Stamp>) -> Result<Stamp> {
+    let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    let now = Stamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+        .map_err(|e| Error::InvalidInput(format!("the system's clock cannot be used: {e}")))?;
+    match newest {
+        Some(newest) if newest >= now => newest.next().ok_or_else(|| {
+            Error::Refused("the newest entry is from the end of time: drop it, then push again".into())
+        }),
+        _ => Ok(now),
+    }
+}

@@ -1,0 +1,377 @@
+//! `push`: save the working tree (or a part of it) as an entry and bring HEAD back.
+//!
+//! The order is what keeps every byte safe: hash and store → durability barrier → entry, durably → only then the working
+//! tree is touched, and only files that this push saved and that have not changed since. Files that are adopted leave
+//! the tree earlier, under an intent record that brings them back if the push dies (`adopt`).
+
+mod adopt;
+mod clear;
+mod save;
+
+use std::collections::HashSet;
+
+use stem_fs::{Barrier, Dir, LockKind, RelPath, Stat};
+use stem_hash::{Digest, ObjectId};
+use stem_store::ObjectStore;
+
+use crate::Stash;
+use crate::cache::StatCache;
+use crate::error::{LeftAlone, Reason, Result};
+use crate::format::Manifest;
+use crate::format::entry::{FileRecord, StashEntry, StemRecord};
+use crate::format::intent::{Intent, IntentKind};
+use crate::format::stamp::{Stamp, StashId};
+use crate::format::text::PyStr;
+use crate::history::{HeadChoice, HeadFiles, head_files, head_state};
+
+use crate::journal::{Journal, new_token, recover};
+use crate::progress::{Phase, Progress, Unstoppable};
+use crate::repo::LockName;
+use crate::scope::Scope;
+use crate::stack::Stack;
+use crate::walk::{WorkFile, walk};
+
+use save::{Outcome, Saved};
+
+/// What to push.
+#[derive(Debug, Clone, Default)]
+pub struct PushOptions {
+    /// The entry's label; `None` or empty means `On <branch>: stash`.
+    pub message: Option<String>,
+    /// Only `tracks/<track>/`, in union with `section` and `paths`.
+    pub track: Option<String>,
+    /// Only `sections/<section>/`, in union with `track` and `paths`.
+    pub section: Option<String>,
+    /// Only these files and what lies below these directories, relative to the working tree.
+    pub paths: Vec<RelPath>,
+    /// Save, and leave the working tree as it is.
+    pub keep: bool,
+    /// Where to learn what files HEAD has.
+    pub head: HeadChoice,
+}
+
+/// What a push did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PushResult {
+    /// `stash@{0}`, or empty when there was nothing to save.
+    pub stash_ref: String,
+    /// The entry's id.
+    pub stash_id: Option<String>,
+    /// The entry's label.
+    pub message: String,
+    /// The branch.
+    pub branch: String,
+    /// Number of files in the entry.
+    pub files_stashed: usize,
+    /// Their size in bytes.
+    pub bytes_stashed: u64,
+    /// Bytes of objects that the store did not have before.
+    pub bytes_written: u64,
+    /// Whether the working tree was brought back to HEAD.
+    pub head_restored: bool,
+    /// Files of HEAD whose objects are missing or damaged, so that they could not be restored.
+    pub missing_head: Vec<RelPath>,
+    /// Paths that were left as they were, with the reason.
+    pub left_alone: Vec<LeftAlone>,
+}
+
+impl PushResult {
+    /// Whether something was left undone that the user expected to be done.
+    pub fn is_partial(&self) -> bool {
+        !self.missing_head.is_empty() || self.left_alone.iter().any(|left| left.reason.is_partial())
+    }
+}
+
+/// A file in scope and what HEAD says of it.
+pub(crate) struct Item<'a> {
+    pub(crate) file: &'a WorkFile,
+    /// HEAD's object at this path.
+    pub(crate) head: Option<ObjectId>,
+    /// The size of that object, if the store has it.
+    pub(crate) head_size: Option<u64>,
+    /// What the stat cache says that the file hashes to.
+    pub(crate) cached: Option<Digest>,
+}
+
+impl Item<'_> {
+    /// What the file hashes to, if it equals HEAD, whose object the store has, and need not even be opened.
+    fn unchanged(&self) -> Option<Digest> {
+        self.cached.filter(|digest| self.head == Some(digest.id) && self.head_size == Some(digest.len))
+    }
+}
+
+pub(crate) fn push(stash: Stash<'_>, options: &PushOptions, progress: &dyn Progress) -> Result<PushResult> {
+    let repository = stash.repository;
+    let _work_lock = repository.lock(LockName::WorkTree, LockKind::Exclusive, progress)?;
+    recover(stash, &Unstoppable(progress))?;
+    let state = head_state(repository)?;
+    let head = head_files(&state, &options.head, &stash.head_sources())?;
+    let scope = Scope::new(options.track.as_deref(), options.section.as_deref(), &options.paths);
+    let mut result = PushResult { branch: state.label, ..PushResult::default() };
+
+    let Some(work) = repository.work()? else { return Ok(result) };
+    progress.begin(Phase::Scanning, 0, 0);
+    let found = walk(&work, &scope)?;
+    result.left_alone = found.left_alone;
+    if found.files.is_empty() {
+        return Ok(result);
+    }
+    // Before the first file moves it must be certain that an entry can be written.
+    Stack::prepare(repository)?;
+    let _store_lock = repository.lock(LockName::Store, LockKind::Shared, progress)?;
+    let push = Push {
+        stash,
+        options,
+        head: head.as_ref(),
+        scope: &scope,
+        work: &work,
+        files: &found.files,
+        clears: !options.keep && (scope.is_full() || head.is_some()),
+        token: new_token(),
+        progress,
+    };
+    push.run(result)
+}
+
+/// One push that has something to save.
+struct Push<'a> {
+    stash: Stash<'a>,
+    options: &'a PushOptions,
+    head: Option<&'a HeadFiles>,
+    scope: &'a Scope,
+    work: &'a Dir,
+    files: &'a [WorkFile],
+    /// Whether the working tree is brought back to HEAD.
+    clears: bool,
+    /// What the entry's id and the intent records share.
+    token: u32,
+    progress: &'a dyn Progress,
+}
+
+impl Push<'_> {
+    fn run(&self, mut result: PushResult) -> Result<PushResult> {
+        let mut journal = Journal::new(self.stash.repository, self.token);
+        let mut cache = StatCache::load(self.stash.repository, self.stash.store.capabilities().algorithm);
+        let items = plan(self.files, self.head, self.stash.store, &cache)?;
+        let saved = match self.save(&items, &mut journal, &mut result) {
+            Ok(saved) => saved,
+            Err(error) => {
+                // Without an entry, what was renamed comes back; the records say what.
+                if let Err(second) = recover(self.stash, &Unstoppable(self.progress)) {
+                    self.progress
+                        .warn(&format!("the push could not be undone yet, the next command will: {second}"));
+                }
+                return Err(error);
+            }
+        };
+        if saved.is_empty() {
+            return Ok(result);
+        }
+        if self.clears {
+            let clear = clear::Clear {
+                work: self.work,
+                tmp: &self.stash.repository.tmp_for(self.work)?,
+                store: self.stash.store,
+                progress: self.progress,
+            };
+            clear.run(&saved, self.head, self.scope, &mut result)?;
+            result.head_restored = self.head.is_some();
+        }
+        for (item, one) in &saved {
+            if matches!(one.fate, save::Fate::Stays) && one.leased && item.unchanged().is_none() {
+                cache.put(&item.file.path, &one.stat, &one.digest);
+            }
+        }
+        cache.save(self.scope.is_full().then_some(self.files));
+        journal.close()?;
+        result.left_alone.sort_by(|a, b| a.path.cmp(&b.path));
+        result.missing_head.sort();
+        Ok(result)
+    }
+
+    /// Everything up to the durable entry.
+    fn save<'i>(
+        &self,
+        items: &'i [Item<'i>],
+        journal: &mut Journal<'_>,
+        result: &mut PushResult,
+    ) -> Result<Vec<(&'i Item<'i>, Saved)>> {
+        let Stash { repository, store, .. } = self.stash;
+        let mmap = repository.settings().mmap;
+        let saver = save::Saver { work: self.work, store, mmap, progress: self.progress };
+        let barrier = Barrier::new(repository.muse())?;
+        let device = repository.muse().stat_self()?.device;
+        let adopts = self.clears && store.capabilities().adopts_files;
+        let branch = result.branch.clone();
+        let adopter = adopts.then(|| adopt::Adopter {
+            saver: &saver,
+            barrier: &barrier,
+            journal: &mut *journal,
+            token: self.token,
+            branch: &branch,
+            device,
+        });
+        let mut outcomes = saver.save_all(items, adopter, self.clears)?;
+        self.progress.begin(Phase::Syncing, 0, 0);
+        store.sync()?;
+        if adopt::recheck(&saver, items, &mut outcomes)? {
+            store.sync()?;
+        }
+        let saved = collect(items, outcomes, result);
+        if !saved.is_empty() {
+            self.record_clearing(&saved, &branch, journal, &barrier)?;
+            let entry = self.add_entry(&branch, &saved)?;
+            result.stash_ref = "stash@{0}".into();
+            result.stash_id = Some(entry.stash_id.to_string());
+            result.message = entry.message.to_string_lossy().into_owned();
+        }
+        Ok(saved)
+    }
+
+    /// Notes what will be removed and restored once the entry is there, so that a push which dies then can be finished.
+    fn record_clearing(
+        &self,
+        saved: &[(&Item<'_>, Saved)],
+        branch: &str,
+        journal: &mut Journal<'_>,
+        barrier: &Barrier,
+    ) -> Result<()> {
+        if !self.clears {
+            return Ok(());
+        }
+        let leaving = |one: &Saved| matches!(one.fate, save::Fate::Leaves);
+        let leaving: Vec<_> = saved.iter().filter(|(_, one)| leaving(one)).collect();
+        let rows: Vec<_> = leaving.iter().map(|(item, one)| (*item, &one.digest, &one.stat)).collect();
+        let replaced = leaving.iter().filter_map(|(item, _)| Some((item.file.path.clone(), item.head?)));
+        let head: Vec<_> = replaced.chain(self.deleted().map(|(path, id)| (path.clone(), *id))).collect();
+        if rows.is_empty() && head.is_empty() {
+            return Ok(());
+        }
+        let stamp = Stamp::from_micros(0).map_err(|e| unusable(&e))?;
+        let head = Manifest::new(head).map_err(|e| unusable(&e))?;
+        let entry = entry_of(StashId::new(stamp, self.token), stamp, branch, &rows)?;
+        journal.write(&Intent { kind: IntentKind::Clear, head, entry }, barrier)?;
+        if barrier.is_whole() {
+            barrier.flush()?;
+        }
+        Ok(())
+    }
+
+    /// What HEAD has in scope and the working tree lacks.
+    fn deleted(&self) -> impl Iterator<Item = (&RelPath, &ObjectId)> {
+        let in_tree: HashSet<&RelPath> = self.files.iter().map(|file| &file.path).collect();
+        let head = self.head.into_iter().flat_map(|head| head.manifest.iter());
+        head.filter(move |(path, _)| self.scope.contains(path) && !in_tree.contains(path))
+    }
+
+    fn add_entry(&self, branch: &str, saved: &[(&Item<'_>, Saved)]) -> Result<StashEntry> {
+        let rows: Vec<_> = saved.iter().map(|(item, one)| (*item, &one.digest, &one.stat)).collect();
+        let text = |value: &Option<String>| value.as_deref().filter(|t| !t.is_empty()).map(PyStr::from);
+        let default_message = || PyStr::from(format!("On {branch}: stash").as_str());
+        let placeholder = Stamp::from_micros(0).map_err(|e| unusable(&e))?;
+        let mut entry = entry_of(StashId::new(placeholder, self.token), placeholder, branch, &rows)?;
+        entry.message = text(&self.options.message).unwrap_or_else(default_message);
+        entry.track = text(&self.options.track);
+        entry.section = text(&self.options.section);
+        if let Some(stem) = &mut entry.stem {
+            stem.head_snapshot = self.head.and_then(|head| head.snapshot);
+            stem.deleted = self.deleted().map(|(path, _)| path.clone()).collect();
+        }
+        let mut stack = Stack::open(self.stash.repository)?;
+        let make = |stash_id, stamp: Stamp| {
+            let created_at = PyStr::from(stamp.to_iso().as_str());
+            StashEntry { stash_id, created_at, ..entry }
+        };
+        stack.push(self.token, make, self.progress)
+    }
+}
+
+/// An entry of these files, which are sorted by the bytes of their paths.
+fn entry_of(
+    stash_id: StashId,
+    stamp: Stamp,
+    branch: &str,
+    rows: &[(&Item<'_>, &Digest, &Stat)],
+) -> Result<StashEntry> {
+    let paths = rows.iter().map(|(item, digest, _)| (item.file.path.clone(), digest.id)).collect();
+    let manifest = Manifest::new(paths).map_err(|e| unusable(&e))?;
+    // The manifest is sorted by code points.
+    let records = manifest.iter().filter_map(|(path, _)| {
+        let at = rows.binary_search_by(|(item, ..)| item.file.path.cmp(path)).ok()?;
+        let (_, digest, stat) = rows.get(at)?;
+        Some(FileRecord { size: digest.len, mtime: stat.mtime, mode: stat.mode, checksum: digest.checksum })
+    });
+    let stem = StemRecord { files: records.collect(), ..StemRecord::default() };
+    Ok(StashEntry {
+        stash_id,
+        branch: PyStr::from(branch),
+        message: PyStr::default(),
+        created_at: PyStr::from(stamp.to_iso().as_str()),
+        track: None,
+        section: None,
+        manifest,
+        stem: Some(stem),
+    })
+}
+
+fn unusable(why: &dyn std::fmt::Display) -> crate::Error {
+    crate::Error::InvalidInput(format!("these files cannot be stashed: {why}"))
+}
+
+/// Joins the walk with HEAD.
+fn plan<'a>(
+    files: &'a [WorkFile],
+    head: Option<&HeadFiles>,
+    store: &dyn ObjectStore,
+    cache: &StatCache<'_>,
+) -> Result<Vec<Item<'a>>> {
+    let ids: Vec<_> =
+        files.iter().map(|file| head.and_then(|head| head.manifest.get(&file.path).copied())).collect();
+    let known: Vec<_> = ids.iter().flatten().copied().collect();
+    let mut stats = store.stat_many(&known)?.into_iter();
+    Ok(files
+        .iter()
+        .zip(ids)
+        .map(|(file, head)| {
+            let stat = head.and_then(|_| stats.next().flatten());
+            let cached = head.and_then(|_| cache.get(&file.path, &file.stat));
+            Item { file, head, head_size: stat.map(|stat| stat.size), cached }
+        })
+        .collect())
+}
+
+/// Splits what was saved from what was left, and counts.
+fn collect<'a>(
+    items: &'a [Item<'a>],
+    outcomes: Vec<Outcome>,
+    result: &mut PushResult,
+) -> Vec<(&'a Item<'a>, Saved)> {
+    let mut saved = Vec::with_capacity(items.len());
+    for (item, outcome) in items.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Left(reason) => {
+                result.left_alone.push(LeftAlone { path: item.file.path.clone(), reason });
+            }
+            Outcome::Saved(one) => {
+                result.files_stashed += 1;
+                result.bytes_stashed += one.digest.len;
+                result.bytes_written += one.bytes_written;
+                if let Some(reason) = one.kept() {
+                    result.left_alone.push(LeftAlone { path: item.file.path.clone(), reason });
+                }
+                saved.push((item, one));
+            }
+        }
+    }
+    saved
+}
+
+impl Saved {
+    /// Why the file stays in the working tree although the push would have cleared it.
+    fn kept(&self) -> Option<Reason> {
+        match &self.fate {
+            save::Fate::Kept(reason) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+}
