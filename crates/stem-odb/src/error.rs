@@ -1,0 +1,36 @@
+//! What can go wrong before a store is open.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// The result of opening a store or reading a configuration.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a store or a configuration cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Not a store URL.
+    #[error("'{url}' names no store: {problem}")]
+    InvalidUrl {
+        /// What was given, shortened.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The repository's configuration is wrong.
+    #[error("'{}' cannot be used: {problem}", path.display())]
+    InvalidConfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        problem: String,
+    },
+    /// The store exists but cannot be opened.
+    #[error(transparent)]
+    Store(#[from] stem_store::Error),
+    /// The file system failed.
+    #[error(transparent)]
+    Fs(#[from] stem_fs::Error),
+}
