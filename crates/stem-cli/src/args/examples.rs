@@ -1,0 +1,76 @@
+//! The examples below each `--help`.
+
+/// Two or more lines, each a command and what it is for.
+macro_rules! examples {
+    ($($name:ident: $($line:literal)+;)+) => {
+        $(pub(super) const $name: &str = concat!("Examples:", $("\n  ", $line),+);)+
+    };
+}
+
+examples! {
+    STEM:
+        "stem demo                          see the whole job on a generated session"
+        "stem init                          make this directory a repository"
+        "stem stash -m \"chorus WIP\"         put unfinished work on the shelf"
+        "stem stash pop                     bring it back";
+    INIT:
+        "stem init                          make the current directory a repository"
+        "stem init ~/sessions/album         make another one";
+    STATUS:
+        "stem status                        what changed since the last snapshot"
+        "stem status --json | jq .changes   the same for a program";
+    SNAPSHOT:
+        "stem snapshot -m \"mix 3\"           record the working tree as HEAD"
+        "stem snapshot --author \"A. Band\"   with the name of who made it";
+    STASH:
+        "stem stash -m \"chorus WIP\"         save everything and go back to HEAD"
+        "stem stash list                    what lies on the shelf"
+        "stem stash pop                     bring the newest entry back";
+    PUSH:
+        "stem stash push -m \"chorus WIP\"    save everything and go back to HEAD"
+        "stem stash push --track drums      save tracks/drums/ only"
+        "stem stash push mix.wav midi       save one file and one directory only"
+        "stem stash push --keep             save, but go on working";
+    LIST:
+        "stem stash list                    the entries, newest first"
+        "stem stash list --json             with all paths and object ids";
+    SHOW:
+        "stem stash show                    the files of the newest entry"
+        "stem stash show 2                  those of stash@{2}";
+    APPLY:
+        "stem stash apply                   bring the newest entry back and keep it"
+        "stem stash apply 1 --verify        check every byte on the way";
+    POP:
+        "stem stash pop                     bring the newest entry back"
+        "stem stash pop stash@{1}           bring the one before it back";
+    DROP:
+        "stem stash drop                    drop the newest entry"
+        "stem stash drop stash-2026-11-22   drop the one whose id begins so";
+    CLEAR:
+        "stem stash clear                   drop all entries, after a question"
+        "stem stash clear -y                without a question";
+    OBJECT:
+        "stem object put kick.wav           store a file and print its id"
+        "stem object get ID -o kick.wav     write an object into a file";
+    OBJECT_PUT:
+        "stem object put kick.wav           store a file and print its id"
+        "stem object put - < kick.wav       the same from standard input";
+    OBJECT_GET:
+        "stem object get 3bfc2695 -o a.wav  write an object into a file"
+        "stem object get ID | sox -t wav -  hand it to another program";
+    OBJECT_HAS:
+        "stem object has ID                 is it there?"
+        "stem object has -q ID ID           by the exit code alone";
+    OBJECT_LIST:
+        "stem object list                   the ids of all objects"
+        "stem object list --prefix 3b -v    some of them with their sizes";
+    DEMO:
+        "stem demo                          with a session of 1 GiB"
+        "stem demo --size 64M --keep        a small one, to look at afterwards";
+    COMPLETIONS:
+        "stem completions bash > ~/.local/share/bash-completion/completions/stem"
+        "stem completions fish > ~/.config/fish/completions/stem.fish";
+    MAN:
+        "stem man | man -l -                read the manual page"
+        "stem man --dir /usr/local/share/man/man1";
+}

@@ -1,0 +1,63 @@
+//! The commands: each calls the engine and makes a report of what it answers.
+
+mod bare;
+mod demo;
+mod object;
+mod repository;
+mod shell;
+mod stash;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use stemvault::Vault;
+
+use crate::args::{Cli, Command};
+use crate::failure::{Engine as _, Failure, Result};
+use crate::report::Report;
+use crate::ui::Ui;
+
+/// Where Muse's own tools expect to be told of the repository.
+const ROOT_VARIABLE: &str = "MUSE_REPO_ROOT";
+
+/// Runs what the arguments ask for.
+pub(crate) fn run(cli: Cli, ui: &Ui) -> Result<Report> {
+    // Files are adopted in batches as large as this allows.
+    stemvault::raise_open_file_limit();
+    let place = Place { named: cli.global.repo, variable: std::env::var_os(ROOT_VARIABLE) };
+    match cli.command {
+        None => bare::run(&place, ui),
+        Some(Command::Init { dir }) => repository::init(&dir, ui),
+        Some(Command::Status) => repository::status(&place.open()?, ui),
+        Some(Command::Snapshot(args)) => repository::snapshot(&place.open()?, args, ui),
+        Some(Command::Stash(args)) => stash::run(&place, args, ui),
+        Some(Command::Object(command)) => object::run(&place, command, ui),
+        Some(Command::Demo(args)) => demo::run(&args, ui),
+        Some(Command::Completions { shell }) => shell::completions(shell, ui),
+        Some(Command::Man { dir }) => shell::man(dir.as_deref(), ui),
+    }
+}
+
+/// Where to look for the repository.
+struct Place {
+    named: Option<PathBuf>,
+    variable: Option<OsString>,
+}
+
+impl Place {
+    /// The repository of `--repo`, else of the environment, else of the current directory.
+    fn open(&self) -> Result<Vault> {
+        if let Some(dir) = &self.named {
+            if !dir.exists() {
+                let message =
+                    format!("'{}' does not exist: name a directory with --repo", crate::human::path(dir));
+                return Err(Failure::user("invalid_input", message).at(dir));
+            }
+            return Vault::discover(dir).told();
+        }
+        match self.variable.as_deref().filter(|root| !root.is_empty()) {
+            Some(root) => Vault::open(Path::new(root)).told(),
+            None => Vault::discover(Path::new(".")).told(),
+        }
+    }
+}

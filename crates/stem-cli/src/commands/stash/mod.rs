@@ -1,0 +1,43 @@
+//! `stem stash`.
+
+mod apply;
+mod drop;
+mod list;
+mod push;
+
+use stemvault::format::text::PyStr;
+
+use super::Place;
+use crate::args::{PushOptions, StashArgs, StashCommand};
+use crate::failure::{Failure, Result};
+use crate::report::Report;
+use crate::ui::Ui;
+
+pub(super) fn run(place: &Place, args: StashArgs, ui: &Ui) -> Result<Report> {
+    let StashArgs { command, options, paths } = args;
+    let Some(command) = command else {
+        return push::push(&place.open()?, options, &paths, ui);
+    };
+    if options != PushOptions::default() || !paths.is_empty() {
+        return Err(Failure::usage("options of push stand after the word push: `stem stash push -m TEXT`"));
+    }
+    match command {
+        StashCommand::Push(args) => push::push(&place.open()?, args.options, &args.paths, ui),
+        StashCommand::List => list::list(&place.open()?, ui),
+        StashCommand::Show { reference } => list::show(&place.open()?, &reference, ui),
+        StashCommand::Apply(args) => apply::apply(&place.open()?, &args, false, ui),
+        StashCommand::Pop(args) => apply::apply(&place.open()?, &args, true, ui),
+        StashCommand::Drop { reference } => drop::drop_entry(&place.open()?, &reference, ui),
+        StashCommand::Clear { yes } => drop::clear(&place.open()?, yes, ui),
+    }
+}
+
+/// `track drums, section chorus`, or nothing.
+fn scope_words(track: Option<&PyStr>, section: Option<&PyStr>) -> String {
+    let named = |what: &str, name: Option<&PyStr>| {
+        name.filter(|name| !name.is_empty()).map(|name| format!("{what} {name}"))
+    };
+    let words: Vec<String> =
+        [named("track", track), named("section", section)].into_iter().flatten().collect();
+    words.join(", ")
+}

@@ -1,0 +1,49 @@
+//! `stem`: shelve and restore work in progress in audio repositories.
+//!
+//! The binary is a thin shell around the facade crate `stemvault`: [`args`] says what can be typed, [`commands`] calls
+//! the engine and turns what it answers into a [`report::Report`], and [`ui`] prints that. A command therefore never
+//! writes to the terminal itself (but for the two that hand out raw data), and whether people or programs read the
+//! answer is decided in one place.
+
+mod args;
+mod commands;
+mod failure;
+mod human;
+mod json;
+mod operands;
+mod progress;
+mod report;
+mod ui;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use crate::args::Cli;
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let ui = Ui::scan(&args);
+    // A panic has been printed by the hook; what is left to do is the exit code and the JSON document of the contract.
+    let run = AssertUnwindSafe(|| run(&args, ui));
+    catch_unwind(run).unwrap_or_else(|_| {
+        ui.fail(&Failure::internal(
+            "stem stopped because of an error in itself; please report what stands above",
+        ))
+    })
+}
+
+fn run(args: &[OsString], ui: Ui) -> ExitCode {
+    let cli = match Cli::read(args, &ui) {
+        Ok(cli) => cli,
+        Err(args::Unread::Told(report)) => return ui.tell(report),
+        Err(args::Unread::Usage(failure)) => return ui.fail(&failure),
+    };
+    let ui = Ui::new(&cli.global);
+    match commands::run(cli, &ui) {
+        Ok(report) => ui.tell(report),
+        Err(failure) => ui.fail(&failure),
+    }
+}

@@ -1,0 +1,7 @@
+//! The binary as people and programs meet it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod behaviour;
+mod sandbox;
+mod transcripts;
