@@ -35,5 +35,6 @@ pub use path::{MAX_COMPONENT, MAX_PATH, PathError, PathProblem, RelPath, show_by
 pub use platform::{available_space, open_file_limit, process_is_alive, raise_open_file_limit};
 pub use stat::{FileKind, Stat, Timestamp};
 pub use temp::{
-    ASIDE_PREFIX, ClosedTemp, TEMP_PREFIX, TempFile, aside_name, collect_leftovers, is_left_over, temp_name,
+    ASIDE_PREFIX, ClosedTemp, TEMP_PREFIX, TempFile, aside_name, collect_leftovers, is_left_over,
+    is_temp_name, temp_name,
 };

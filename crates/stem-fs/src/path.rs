@@ -108,6 +108,12 @@ impl RelPath {
         Self(self.file_name().into())
     }
 
+    /// The last component as a path of its own.
+    #[must_use]
+    pub fn last(&self) -> Self {
+        Self(self.file_name().into())
+    }
+
     /// The path without its last component, or `None` when there is only one.
     pub fn parent(&self) -> Option<Self> {
         let at = self.0.iter().rposition(|&b| b == b'/')?;

@@ -175,6 +175,17 @@ fn unique_name(prefix: &str) -> RelPath {
     RelPath::plain(format!("{prefix}{}-{random:016x}", std::process::id()))
 }
 
+/// Whether `name` is one that [`temp_name`] makes.
+pub fn is_temp_name(name: &[u8]) -> bool {
+    let parts = || {
+        let rest = std::str::from_utf8(name.strip_prefix(TEMP_PREFIX.as_bytes())?).ok()?;
+        let (pid, random) = rest.split_once('-')?;
+        let hex = random.len() == 16 && random.bytes().all(|b| b.is_ascii_hexdigit());
+        Some(hex && !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()))
+    };
+    parts().unwrap_or(false)
+}
+
 /// Whether `name` is [`TEMP_PREFIX`] or [`ASIDE_PREFIX`] (whichever is given) and the id of a process that is gone.
 pub fn is_left_over(name: &[u8], prefix: &str) -> bool {
     let owner = || {

@@ -13,7 +13,7 @@ use stem_fs::{Dir, FileKind, Publish, RelPath, Stat};
 use stem_hash::Digest;
 use stem_store::{Durability, Error, FileSource, Operation, PutFile, PutMethod, PutOptions, Result, Written};
 
-use crate::layout::file_name;
+use crate::layout::{file_name, object_path};
 use crate::store::ShardedStore;
 
 impl ShardedStore {
@@ -77,7 +77,8 @@ impl ShardedStore {
             None => self.place.settle(&shard, &known.id).map_err(failed)?,
         }
         let written = if replaced { Written::Replaced } else { Written::New };
-        let method = PutMethod::Adopted { dir: shard, path: name };
+        // By way of the store's directory, whose one descriptor all adopted files share.
+        let method = PutMethod::Adopted { dir: objects, path: object_path(&known.id) };
         Ok(Some(PutFile { digest: *known, written, method }))
     }
 

@@ -5,10 +5,14 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
 use stem_fs::{Dir, RelPath, Result};
 use stem_hash::ObjectId;
 
 use crate::layout::shard_dir;
+
+/// From how many files on that the process may have open, all shard directories are kept open.
+const ROOMY: u64 = 2048;
 
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -17,6 +21,8 @@ pub(crate) struct Place {
     path: RelPath,
     objects: OnceLock<Dir>,
     device: OnceLock<u64>,
+    /// Shard directories that are open, where the process may have that many files open.
+    shards: Option<Box<[Mutex<Option<Dir>>; 256]>>,
     /// Which shard directories' own names this handle has made durable; the process that made one may have died before.
     settled: Box<[AtomicBool; 256]>,
     root_settled: AtomicBool,
@@ -30,6 +36,8 @@ impl Place {
             path,
             objects: OnceLock::new(),
             device: OnceLock::new(),
+            shards: (stem_fs::open_file_limit() >= ROOMY)
+                .then(|| Box::new([const { Mutex::new(None) }; 256])),
             settled,
             root_settled: AtomicBool::new(false),
         }
@@ -70,8 +78,21 @@ impl Place {
 
     /// The directory for an object, made when it is missing.
     pub(crate) fn make_shard(&self, id: &ObjectId) -> Result<Dir> {
-        let shard = shard_dir(id.as_bytes()[0]);
-        self.make_objects()?.ensure_dir_with(&shard, &mut |_| ())
+        let first = id.as_bytes()[0];
+        let make = || self.make_objects()?.ensure_dir_with(&shard_dir(first), &mut |_| ());
+        let Some(shards) = &self.shards else { return make() };
+        let mut open = shards[usize::from(first)].lock();
+        if let Some(dir) = &*open {
+            return Ok(dir.clone());
+        }
+        Ok(open.insert(make()?).clone())
+    }
+
+    /// Forgets the directory for an object: somebody removed it.
+    pub(crate) fn forget_shard(&self, id: &ObjectId) {
+        if let Some(shards) = &self.shards {
+            *shards[usize::from(id.as_bytes()[0])].lock() = None;
+        }
     }
 
     /// Makes names in the shard directory durable, and the way to it.

@@ -178,7 +178,10 @@ impl ShardedStore {
         let mut tries = 0;
         loop {
             match self.place.make_shard(id).and_then(|shard| work(&shard)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => {
+                    self.place.forget_shard(id);
+                    tries += 1;
+                }
                 other => return other,
             }
         }

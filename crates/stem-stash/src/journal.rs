@@ -15,8 +15,10 @@ use crate::format::{FormatError, Manifest};
 use crate::progress::Progress;
 use crate::repo::{LockName, Repository, fixed};
 use crate::restore::{Place, Restorer, Target};
+use crate::scope::Scope;
 use crate::stack::Stack;
 use crate::vacate::{Leaving, collect_asides, move_aside};
+use crate::walk::walk;
 
 const JOURNAL: &str = "stem/journal";
 
@@ -105,12 +107,16 @@ pub(crate) fn recover(stash: Stash<'_>, progress: &dyn Progress) -> Result<()> {
         let tmp = stash.repository.tmp_for(&work)?;
         stem_fs::collect_leftovers(&tmp);
         collect_asides(&tmp, stash.store, progress)?;
+        if let Some(_note) = stash.repository.was_restoring()? {
+            walk(&work, &Scope::default())?.remove_leftovers(&work);
+        }
     }
     let leftovers = leftovers(stash.repository)?;
     if leftovers.is_empty() {
         return Ok(());
     }
     let work = stash.repository.ensure_work()?;
+    let _note = stash.repository.note_restoring()?;
     let barrier = Barrier::new(&work)?;
     let tmp = stash.repository.tmp_for(&work)?;
     let mut stack = Stack::open(stash.repository)?;
@@ -172,7 +178,7 @@ pub(crate) struct Recovery<'a> {
 
 impl Recovery<'_> {
     fn restorer(&self) -> Restorer<'_> {
-        Restorer { work: self.work, tmp: self.tmp, store: self.stash.store, barrier: self.barrier }
+        Restorer { work: self.work, store: self.stash.store, barrier: self.barrier }
     }
 
     /// The push has no entry: its files come back. They are copied, because others may refer to the objects by now.

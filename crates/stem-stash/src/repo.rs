@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use stem_fs::{Dir, LockFile, LockKind, RelPath};
+use stem_fs::{Dir, LockFile, LockKind, Publish, RelPath};
 
 use crate::error::{Error, Result};
 use crate::format::is_protected;
@@ -41,6 +41,20 @@ pub struct Repository {
     muse: Dir,
     settings: Settings,
     work_path: PathBuf,
+}
+
+/// The name of the note in `.muse/stem`.
+const RESTORING: &str = "restoring";
+
+/// The note that the working tree holds temporary files.
+#[derive(Debug)]
+pub(crate) struct Restoring(Dir);
+
+impl Drop for Restoring {
+    fn drop(&mut self) {
+        // A note that stays costs the next verb a walk.
+        let _ = self.0.remove_file(&fixed(RESTORING));
+    }
 }
 
 /// The locks between processes; each is a file in `.muse/stem`.
@@ -155,6 +169,20 @@ impl Repository {
     pub(crate) fn tmp_for(&self, work: &Dir) -> Result<Dir> {
         let tmp = self.tmp_dir()?;
         Ok(if tmp.stat_self()?.device == work.stat_self()?.device { tmp } else { work.clone() })
+    }
+
+    /// Notes that temporary files are about to be made in the working tree, until the note is dropped.
+    pub(crate) fn note_restoring(&self) -> Result<Restoring> {
+        let stem = self.stem_dir()?;
+        let mut note = self.tmp_dir()?.temp_file(0o600)?;
+        note.persist(&stem, &fixed(RESTORING), Publish::Replace)?;
+        Ok(Restoring(stem))
+    }
+
+    /// Whether a process died while it had temporary files in the working tree. Only under the lock on it.
+    pub(crate) fn was_restoring(&self) -> Result<Option<Restoring>> {
+        let stem = self.stem_dir()?;
+        Ok(stem.stat(&fixed(RESTORING))?.is_some().then_some(Restoring(stem)))
     }
 
     /// Takes a lock exclusively if nobody else holds it.

@@ -46,13 +46,16 @@ pub(crate) enum Place {
     Over,
 }
 
-/// A file that is ready to be placed.
-pub(crate) struct Prepared(TempFile);
+/// A file that is ready to be placed: complete, and in the directory where it belongs.
+pub(crate) struct Prepared {
+    file: TempFile,
+    dir: Dir,
+    name: RelPath,
+}
 
 /// Restores files into one working tree.
 pub(crate) struct Restorer<'a> {
     pub(crate) work: &'a Dir,
-    pub(crate) tmp: &'a Dir,
     pub(crate) store: &'a dyn ObjectStore,
     pub(crate) barrier: &'a Barrier,
 }
@@ -65,8 +68,12 @@ impl Restorer<'_> {
         place: Place,
         progress: &dyn Progress,
     ) -> Result<std::result::Result<u64, Reason>> {
-        let present = match self.work.stat(target.path) {
-            Ok(present) => present,
+        let (parent, name) = match self.parent_of(target.path) {
+            Ok(found) => found,
+            Err(error) => return blocked(error),
+        };
+        let present = match parent.as_ref().map(|dir| dir.stat(&name)).transpose() {
+            Ok(present) => present.flatten(),
             Err(error) => return blocked(error),
         };
         if let Some(present) = present {
@@ -84,12 +91,20 @@ impl Restorer<'_> {
                 return Ok(Err(Reason::Blocked("a file that this push did not save is in the way".into())));
             }
         }
-        match self.prepare(target, progress)? {
-            Ok(file) => {
-                let len = file.0.stat()?.size;
-                Ok(self.place(file, target.path, place)?.map(|()| len))
+        match self.prepare_in(parent, name, target, progress)? {
+            Ok(prepared) => {
+                let len = prepared.file.stat()?.size;
+                Ok(self.place(prepared, place)?.map(|()| len))
             }
             Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    /// The directory of a path, if it is there, and the path's name in it.
+    fn parent_of(&self, path: &RelPath) -> stem_fs::Result<(Option<Dir>, RelPath)> {
+        match path.parent() {
+            None => Ok((Some(self.work.clone()), path.clone())),
+            Some(parent) => Ok((self.work.sub(&parent)?, path.last())),
         }
     }
 
@@ -144,12 +159,38 @@ impl Restorer<'_> {
         Ok(Some(present.size))
     }
 
-    /// Writes the object into a temporary file; the reason if the store cannot give it.
+    /// Writes the object into a temporary file beside its goal; the reason if that cannot be done.
     pub(crate) fn prepare(
         &self,
         target: &Target<'_>,
         progress: &dyn Progress,
     ) -> Result<std::result::Result<Prepared, Reason>> {
+        match self.parent_of(target.path) {
+            Ok((parent, name)) => self.prepare_in(parent, name, target, progress),
+            Err(error) => blocked(error),
+        }
+    }
+
+    fn prepare_in(
+        &self,
+        parent: Option<Dir>,
+        name: RelPath,
+        target: &Target<'_>,
+        progress: &dyn Progress,
+    ) -> Result<std::result::Result<Prepared, Reason>> {
+        let dir = match parent {
+            Some(dir) => dir,
+            // No directories are made for a file that cannot come.
+            None if self.store.stat(&target.id)?.is_none() => return Ok(Err(Reason::Missing)),
+            None => match self.make_parent(target.path) {
+                Ok(dir) => dir,
+                Err(error) => return blocked(error),
+            },
+        };
+        let mut file = match dir.temp_file(0o600) {
+            Ok(file) => file,
+            Err(error) => return blocked(error),
+        };
         let verify = match target.record.and_then(|record| record.checksum) {
             _ if !target.verify => Verify::No,
             Some(checksum) => Verify::Checksum(checksum),
@@ -159,7 +200,6 @@ impl Restorer<'_> {
             progress.advance(0, bytes);
             if progress.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let mut file = self.tmp.temp_file(0o600)?;
         let options = RestoreOptions { verify, progress: Some(&tell) };
         match self.store.restore_file(&target.id, &mut file, &options) {
             Ok(Some(_)) => {}
@@ -178,7 +218,14 @@ impl Restorer<'_> {
             file.set_mtime(mtime)?;
         }
         self.barrier.written(&file)?;
-        Ok(Ok(Prepared(file)))
+        Ok(Ok(Prepared { file, dir, name }))
+    }
+
+    fn make_parent(&self, path: &RelPath) -> stem_fs::Result<Dir> {
+        match path.parent() {
+            None => Ok(self.work.clone()),
+            Some(parent) => self.work.ensure_dir_with(&parent, &mut |dir| self.barrier.renamed(dir)),
+        }
     }
 
     /// Permissions and time: as recorded, else as the store kept them, else usual ones.
@@ -191,27 +238,11 @@ impl Restorer<'_> {
     }
 
     /// Gives a prepared file its path; the reason if something is in the way.
-    pub(crate) fn place(
-        &self,
-        file: Prepared,
-        path: &RelPath,
-        place: Place,
-    ) -> Result<std::result::Result<(), Reason>> {
-        let Prepared(mut file) = file;
+    pub(crate) fn place(&self, prepared: Prepared, place: Place) -> Result<std::result::Result<(), Reason>> {
+        let Prepared { mut file, dir, name } = prepared;
         let publish = match place {
             Place::IfAbsent => Publish::New,
             Place::Over => Publish::Replace,
-        };
-        let made = match path.parent() {
-            None => Ok((self.work.clone(), path.clone())),
-            Some(parent) => self
-                .work
-                .ensure_dir_with(&parent, &mut |dir| self.barrier.renamed(dir))
-                .map(|dir| (dir, name_of(path))),
-        };
-        let (dir, name) = match made {
-            Ok(made) => made,
-            Err(error) => return blocked(error),
         };
         match file.persist(&dir, &name, publish) {
             Ok(()) => {
@@ -221,11 +252,6 @@ impl Restorer<'_> {
             Err(error) => blocked(error),
         }
     }
-}
-
-/// The last component as a path.
-fn name_of(path: &RelPath) -> RelPath {
-    RelPath::new(path.file_name()).unwrap_or_else(|_| path.clone())
 }
 
 fn adopt_metadata(file: &OpenFile, present: &Stat, record: FileRecord) -> stem_fs::Result<()> {

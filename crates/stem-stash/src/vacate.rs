@@ -140,16 +140,20 @@ impl Aside {
     }
 }
 
-/// Moves what is at `name` in `dir` to `path` in the working tree, or beside it when that is taken.
+/// Moves what is at `name` in `dir` to `path` in the working tree: beside it when that is taken, and to the root of the
+/// working tree when its directory cannot be had again.
 pub(crate) fn return_to(dir: &Dir, name: &RelPath, work: &Dir, path: &RelPath) -> Result<()> {
-    let mut goal = path.clone();
+    // The directory may have been removed meanwhile; no sync, for the file is only where it was.
+    let has_parent = path.parent().is_none_or(|parent| work.ensure_dir_with(&parent, &mut |_| ()).is_ok());
+    let home = if has_parent { path.clone() } else { path.last() };
+    let mut goal = home.clone();
     let mut attempt = 0;
     loop {
         match dir.rename(name, work, &goal, Publish::New) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => {
                 attempt += 1;
-                goal = beside(path, attempt).unwrap_or(goal);
+                goal = beside(&home, attempt).unwrap_or(goal);
             }
             Err(error) => return Err(error.into()),
         }

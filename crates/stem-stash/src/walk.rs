@@ -5,7 +5,7 @@
 //! depth of the tree costs no descriptors. Links are reported, never followed.
 
 use rayon::prelude::*;
-use stem_fs::{Dir, DirEntry, FileKind, RelPath, Stat};
+use stem_fs::{Dir, DirEntry, FileKind, RelPath, Stat, is_temp_name};
 
 use crate::error::{LeftAlone, Reason, Result};
 use crate::format::is_protected;
@@ -26,6 +26,25 @@ pub(crate) struct WorkFile {
 pub(crate) struct Walk {
     pub(crate) files: Vec<WorkFile>,
     pub(crate) left_alone: Vec<LeftAlone>,
+    /// Temporary files. They are made here only under the lock on the working tree, so that for whoever holds it they
+    /// are those of a process that died.
+    pub(crate) leftovers: Vec<RelPath>,
+}
+
+impl Walk {
+    /// Removes what a dead process left; only under the lock on the working tree.
+    pub(crate) fn remove_leftovers(&self, work: &Dir) {
+        for path in &self.leftovers {
+            // What cannot be removed hinders nobody.
+            let _ = work.remove_file(path);
+        }
+    }
+
+    fn append(&mut self, other: &mut Self) {
+        self.files.append(&mut other.files);
+        self.left_alone.append(&mut other.left_alone);
+        self.leftovers.append(&mut other.leftovers);
+    }
 }
 
 /// What one directory holds.
@@ -37,8 +56,7 @@ struct Found {
 
 impl Found {
     fn append(mut self, mut other: Self) -> Self {
-        self.walk.files.append(&mut other.walk.files);
-        self.walk.left_alone.append(&mut other.walk.left_alone);
+        self.walk.append(&mut other.walk);
         self.dirs.append(&mut other.dirs);
         self
     }
@@ -49,8 +67,7 @@ pub(crate) fn walk(work: &Dir, scope: &Scope) -> Result<Walk> {
     let mut found = read_dir(work, None, scope)?;
     let mut walk = Walk::default();
     loop {
-        walk.files.append(&mut found.walk.files);
-        walk.left_alone.append(&mut found.walk.left_alone);
+        walk.append(&mut found.walk);
         if found.dirs.is_empty() {
             break;
         }
@@ -112,6 +129,9 @@ fn examine(dir: &Dir, prefix: Option<&RelPath>, scope: &Scope, batch: &[DirEntry
             FileKind::Dir if is_protected(&path) => {}
             FileKind::Dir if scope.reaches(&path) => found.dirs.push(path),
             FileKind::Dir => {}
+            FileKind::File if hidden && is_temp_name(&entry.name) => {
+                found.walk.leftovers.push(path);
+            }
             // A link may stand where a directory in scope should.
             FileKind::Symlink if !hidden && scope.reaches(&path) => {
                 found.walk.left_alone.push(LeftAlone { path, reason: Reason::Symlink });

@@ -72,8 +72,8 @@ pub(crate) fn apply(
 
     let work = repository.ensure_work()?;
     let barrier = Barrier::new(&work)?;
-    let tmp = repository.tmp_for(&work)?;
-    let restorer = Restorer { work: &work, tmp: &tmp, store: stash.store, barrier: &barrier };
+    let _note = repository.note_restoring()?;
+    let restorer = Restorer { work: &work, store: stash.store, barrier: &barrier };
     let verify = options.verify.unwrap_or(options.drop);
     let targets: Vec<(Target<'_>, u64)> = entry
         .manifest

@@ -85,7 +85,11 @@ pub(crate) fn snapshot(
     let mut cache = StatCache::load(repository, stash.store.capabilities().algorithm);
     progress.begin(Phase::Scanning, 0, 0);
     let found = match repository.work()? {
-        Some(work) => walk(&work, &Scope::default())?,
+        Some(work) => {
+            let found = walk(&work, &Scope::default())?;
+            found.remove_leftovers(&work);
+            found
+        }
         None => crate::walk::Walk::default(),
     };
     let mut left_alone = found.left_alone;

@@ -32,6 +32,8 @@ use crate::hashing::Told;
 use crate::journal::Journal;
 use crate::vacate::return_to;
 
+/// Neighbouring files that one task renames.
+const RUN: usize = 64;
 /// Most files that are open and leased at once, whatever the process may open.
 const MAX_BATCH: usize = 16_384;
 
@@ -204,11 +206,15 @@ impl Adopter<'_, '_> {
         if !ready.is_empty() {
             self.write_intent(items, &ready)?;
             self.barrier.flush()?;
-            let renamed: Vec<(usize, Outcome)> = ready
-                .into_par_iter()
-                .map(|(index, leased, digest)| Ok((index, self.rename(&items[index], leased, digest)?)))
-                .collect::<Result<_>>()?;
-            for (index, outcome) in renamed {
+            // Neighbours together: each directory is opened once.
+            ready.sort_unstable_by(|a, b| items[a.0].file.path.cmp(&items[b.0].file.path));
+            let mut runs = Vec::new();
+            while !ready.is_empty() {
+                runs.push(ready.split_off(ready.len().saturating_sub(RUN)));
+            }
+            let renamed: Vec<Vec<(usize, Outcome)>> =
+                runs.into_par_iter().map(|run| self.rename_run(items, run)).collect::<Result<_>>()?;
+            for (index, outcome) in renamed.into_iter().flatten() {
                 outcomes[index] = Some(outcome);
             }
         }
@@ -228,16 +234,36 @@ impl Adopter<'_, '_> {
         self.journal.write(&Intent { kind: IntentKind::Adopt, head, entry }, self.barrier)
     }
 
-    fn rename(&self, item: &Item<'_>, leased: Leased, digest: Digest) -> Result<Outcome> {
+    fn rename_run(
+        &self,
+        items: &[Item<'_>],
+        run: Vec<(usize, Leased, Digest)>,
+    ) -> Result<Vec<(usize, Outcome)>> {
+        let mut done = Vec::with_capacity(run.len());
+        let mut open: Option<(Option<RelPath>, Dir)> = None;
+        for (index, leased, digest) in run {
+            let item = &items[index];
+            let parent = item.file.path.parent();
+            if open.as_ref().is_none_or(|(at, _)| *at != parent) {
+                open = self.saver.directory_of(&item.file.path).map(|dir| (parent, dir));
+            }
+            let outcome = match &open {
+                Some((_, dir)) => self.rename(item, dir, leased, digest)?,
+                // The directory went elsewhere, and the file with it.
+                None => self.saver.save_again(item, Reason::Changed)?,
+            };
+            done.push((index, outcome));
+        }
+        Ok(done)
+    }
+
+    fn rename(&self, item: &Item<'_>, dir: &Dir, leased: Leased, digest: Digest) -> Result<Outcome> {
         let saver = self.saver;
         let path = &item.file.path;
-        let Some((dir, name)) = saver.place_of(path)? else {
-            // Its directory went elsewhere, and the file with it.
-            return saver.save_again(item, Reason::Changed);
-        };
+        let name = path.last();
         let source = FileSource {
             known: Some(digest),
-            place: Some((&dir, &name)),
+            place: Some((dir, &name)),
             take: true,
             ..FileSource::new(leased.file.file(), leased.stat)
         };

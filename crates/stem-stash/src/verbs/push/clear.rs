@@ -33,6 +33,8 @@ pub(super) struct Clear<'a> {
 enum Cleared {
     /// The file went, and HEAD's came if HEAD has one.
     Done(Option<Aside>),
+    /// The file went, but HEAD's could not take its place.
+    NotFilled(Aside, Reason),
     /// The file stays.
     Kept(Reason),
     /// The file stays because HEAD's cannot come.
@@ -48,7 +50,7 @@ impl Clear<'_> {
         result: &mut PushResult,
     ) -> Result<()> {
         let barrier = Barrier::new(self.work)?;
-        let restorer = Restorer { work: self.work, tmp: self.tmp, store: self.store, barrier: &barrier };
+        let restorer = Restorer { work: self.work, store: self.store, barrier: &barrier };
         let leaves = |one: &Saved| matches!(one.fate, Fate::Leaves | Fate::Adopted(_));
         let leaving: Vec<_> = saved.iter().filter(|(_, one)| leaves(one)).collect();
         self.progress.begin(Phase::Clearing, leaving.len() as u64, 0);
@@ -67,18 +69,23 @@ impl Clear<'_> {
             let path = item.file.path.clone();
             match cleared {
                 Cleared::Done(moved) => aside.extend(moved),
+                Cleared::NotFilled(moved, reason) => {
+                    aside.push(moved);
+                    result.left_alone.push(LeftAlone { path, reason });
+                }
                 Cleared::Kept(reason) => result.left_alone.push(LeftAlone { path, reason }),
                 Cleared::NoHead(reason) => note_missing(result, path, reason),
             }
         }
-        self.restore_missing_paths(saved, head, scope, &restorer, result)?;
-        barrier.flush()?;
+        let restored = self.restore_missing_paths(saved, head, scope, &restorer, result);
+        let restored = restored.and_then(|()| Ok(barrier.flush()?));
+        // Whatever happened to HEAD's files: what was moved aside does not stay there.
         for moved in aside {
             if let Err((path, reason)) = moved.remove(self.work, self.tmp)? {
                 result.left_alone.push(LeftAlone { path, reason });
             }
         }
-        Ok(())
+        restored
     }
 
     fn clear(&self, item: &Item<'_>, one: &Saved, restorer: &Restorer<'_>) -> Result<Cleared> {
@@ -105,9 +112,9 @@ impl Clear<'_> {
             Err(reason) => return Ok(Cleared::Kept(reason)),
         };
         if let Some(file) = prepared
-            && let Err(reason) = restorer.place(file, path, Place::IfAbsent)?
+            && let Err(reason) = restorer.place(file, Place::IfAbsent)?
         {
-            return Ok(Cleared::Kept(reason));
+            return Ok(Cleared::NotFilled(aside, reason));
         }
         Ok(Cleared::Done(Some(aside)))
     }

@@ -112,6 +112,7 @@ pub(crate) fn push(stash: Stash<'_>, options: &PushOptions, progress: &dyn Progr
     let Some(work) = repository.work()? else { return Ok(result) };
     progress.begin(Phase::Scanning, 0, 0);
     let found = walk(&work, &scope)?;
+    found.remove_leftovers(&work);
     result.left_alone = found.left_alone;
     if found.files.is_empty() {
         return Ok(result);
@@ -168,6 +169,7 @@ impl Push<'_> {
             return Ok(result);
         }
         if self.clears {
+            let _note = self.head.map(|_| self.stash.repository.note_restoring()).transpose()?;
             let clear = clear::Clear {
                 work: self.work,
                 tmp: &self.stash.repository.tmp_for(self.work)?,

@@ -131,12 +131,12 @@ impl Saver<'_> {
         })
     }
 
-    /// The directory of a path and its name there; `None` when the directory is gone, or is a link by now.
-    pub(super) fn place_of(&self, path: &RelPath) -> Result<Option<(Dir, RelPath)>> {
-        let Some(parent) = path.parent() else { return Ok(Some((self.work.clone(), path.clone()))) };
-        let Ok(Some(dir)) = self.work.sub(&parent) else { return Ok(None) };
-        let name = RelPath::new(path.file_name()).map_err(|e| Error::InvalidInput(e.to_string()))?;
-        Ok(Some((dir, name)))
+    /// The directory of a path; `None` when it is gone, or is a link by now.
+    pub(super) fn directory_of(&self, path: &RelPath) -> Option<Dir> {
+        match path.parent() {
+            None => Some(self.work.clone()),
+            Some(parent) => self.work.sub(&parent).ok().flatten(),
+        }
     }
 
     fn save(&self, item: &Item<'_>, clears: bool) -> Result<Outcome> {
