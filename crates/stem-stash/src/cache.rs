@@ -9,6 +9,7 @@ use stem_fs::{Publish, RelPath, Stat, Timestamp};
 use stem_hash::{Algorithm, Digest};
 
 use crate::format::statcache::{MAX_PAYLOAD, Row, decode, encode};
+use crate::merge::Merge;
 use crate::repo::{Repository, fixed};
 use crate::walk::WorkFile;
 
@@ -32,10 +33,11 @@ impl<'r> StatCache<'r> {
         Self { repository, algorithm, rows, epoch: epoch(), fresh: Vec::new() }
     }
 
-    /// What the file hashes to, if it is unchanged.
-    pub(crate) fn get(&self, path: &RelPath, stat: &Stat) -> Option<Digest> {
-        let at = self.rows.binary_search_by(|row| row.path().cmp(path.as_bytes())).ok()?;
-        self.rows.get(at)?.digest_of(stat)
+    /// What each file hashes to, if it is unchanged. The files are sorted by path.
+    pub(crate) fn get_all(&self, files: &[WorkFile]) -> Vec<Option<Digest>> {
+        let mut rows = Merge::new(&self.rows);
+        let find = |file: &WorkFile| rows.find(file.path.as_bytes(), Row::path)?.digest_of(&file.stat);
+        files.iter().map(find).collect()
     }
 
     /// Remembers what a file was hashed to under a read lease; not if it was changed a moment before the verb began.
@@ -48,21 +50,17 @@ impl<'r> StatCache<'r> {
     /// Writes the cache if something is new. `all` names every file of the working tree, if all were walked: rows of
     /// others go.
     pub(crate) fn save(mut self, all: Option<&[WorkFile]>) {
-        let is_there = |row: &Row| {
-            all.is_none_or(|files| {
-                files.binary_search_by(|file| file.path.as_bytes().cmp(row.path())).is_ok()
-            })
-        };
-        let before = self.rows.len();
-        if self.fresh.is_empty() && self.rows.iter().all(is_there) {
-            return;
-        }
         self.fresh.sort_unstable_by(|a, b| a.path().cmp(b.path()));
-        let fresh = &self.fresh;
-        let replaced = |row: &Row| fresh.binary_search_by(|other| other.path().cmp(row.path())).is_ok();
-        self.rows.retain(|row| is_there(row) && !replaced(row));
-        let dropped = before - self.rows.len();
-        let rewritten = !self.fresh.is_empty() || dropped > 0;
+        let before = self.rows.len();
+        let mut files = all.map(Merge::new);
+        let mut fresh = Merge::new(&self.fresh);
+        self.rows.retain(|row| {
+            let is_there = |files: &mut Merge<'_, WorkFile>| {
+                files.find(row.path(), |file| file.path.as_bytes()).is_some()
+            };
+            files.as_mut().is_none_or(is_there) && fresh.find(row.path(), Row::path).is_none()
+        });
+        let rewritten = !self.fresh.is_empty() || self.rows.len() < before;
         self.rows.append(&mut self.fresh);
         self.rows.sort_unstable_by(|a, b| a.path().cmp(b.path()));
         if rewritten {
@@ -121,7 +119,7 @@ mod tests {
         let found = walk(&work, &Scope::default()).unwrap();
         let mut cache = StatCache::load(&repository, Algorithm::Sha256);
         for (file, bytes) in found.files.iter().zip([b"one", b"two"]) {
-            assert!(cache.get(&file.path, &file.stat).is_none());
+            assert_eq!(cache.get_all(std::slice::from_ref(file)), [None]);
             cache.put(&file.path, &file.stat, &digest(bytes));
         }
         cache.save(Some(&found.files));
@@ -132,8 +130,7 @@ mod tests {
         std::fs::File::options().write(true).open(work.path().join("b")).unwrap().set_modified(kept).unwrap();
         let found = walk(&work, &Scope::default()).unwrap();
         let cache = StatCache::load(&repository, Algorithm::Sha256);
-        assert_eq!(cache.get(&found.files[0].path, &found.files[0].stat), Some(digest(b"one")));
-        assert_eq!(cache.get(&found.files[1].path, &found.files[1].stat), None);
+        assert_eq!(cache.get_all(&found.files), [Some(digest(b"one")), None]);
         assert!(StatCache::load(&repository, Algorithm::Blake3).rows.is_empty());
     }
 

@@ -11,6 +11,7 @@ pub mod format;
 mod hashing;
 pub mod history;
 mod journal;
+mod merge;
 mod parallel;
 mod progress;
 mod repo;

@@ -174,7 +174,7 @@ fn store_all(
     let Some(work) = stash.repository.work()? else { return Ok(Vec::new()) };
     progress.begin(Phase::Saving, files.len() as u64, files.iter().map(|file| file.stat.size).sum());
     // What the cache knows and the store has need not be read.
-    let cached: Vec<_> = files.iter().map(|file| cache.get(&file.path, &file.stat)).collect();
+    let cached = cache.get_all(files);
     let ids: Vec<_> = cached.iter().flatten().map(|digest| digest.id).collect();
     let mut stats = stash.store.stat_many(&ids)?.into_iter();
     let mut present =

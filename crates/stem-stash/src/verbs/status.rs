@@ -11,11 +11,12 @@ use crate::error::{Error, LeftAlone, Reason, Result};
 use crate::format::commit::CommitId;
 use crate::hashing::hash_files;
 use crate::history::{HeadChoice, head_files, head_state};
+use crate::merge::{Merge, rows_by_bytes};
 use crate::progress::{Phase, Progress};
 use crate::scope::Scope;
 use crate::stack::Stack;
 use crate::verbs::list::{EntryRef, entry_ref};
-use crate::walk::{Walk, WorkFile, walk};
+use crate::walk::{WorkFile, walk};
 
 const INTERRUPTED: &str = "nothing was changed";
 
@@ -65,81 +66,106 @@ pub struct StatusResult {
 }
 
 pub(crate) fn status(stash: Stash<'_>, progress: &dyn Progress) -> Result<StatusResult> {
+    let look = || (object_ids(stash), newest_entry(stash));
+    let (compared, (ids, stack)) = rayon::join(|| compare_with_head(stash, progress), look);
+    let ((status, known), ids, (entries, newest)) = (compared?, ids?, stack?);
+    let object_bytes = size_of(stash, &ids, known)?;
+    Ok(StatusResult { objects: ids.len() as u64, object_bytes, entries, newest, ..status })
+}
+
+/// The number of entries, and the newest.
+fn newest_entry(stash: Stash<'_>) -> Result<(usize, Option<EntryRef>)> {
+    let stack = Stack::open(stash.repository)?;
+    let slots = stack.slots()?;
+    Ok((slots.len(), slots.into_iter().find_map(|slot| entry_ref(&stack, slot))))
+}
+
+/// The sizes of some objects.
+type Sizes = Vec<(ObjectId, u64)>;
+
+/// All but the stack and the store, and the sizes of objects that came to be known on the way.
+fn compare_with_head(stash: Stash<'_>, progress: &dyn Progress) -> Result<(StatusResult, Sizes)> {
     let repository = stash.repository;
     let state = head_state(repository)?;
-    let head = match head_files(&state, &HeadChoice::Repository, &stash.head_sources()) {
-        Ok(head) => Some(head),
+    progress.begin(Phase::Scanning, 0, 0);
+    let work = repository.work()?;
+    let (head, found) = rayon::join(
+        || head_files(&state, &HeadChoice::Repository, &stash.head_sources()),
+        || work.as_ref().map(|work| walk(work, &Scope::default())).transpose(),
+    );
+    let head = match head {
+        Ok(head) => Some(head.map(|head| head.manifest).unwrap_or_default()),
         Err(Error::HeadUnknown { .. }) => None,
         Err(error) => return Err(error),
     };
-    let mut cache = StatCache::load(repository, stash.store.capabilities().algorithm);
-    progress.begin(Phase::Scanning, 0, 0);
-    let found = match repository.work()? {
-        Some(work) => walk(&work, &Scope::default())?,
-        None => Walk::default(),
-    };
+    let found = found?.unwrap_or_default();
     let mut left_alone = found.left_alone;
     let mut changes = Vec::new();
+    let mut sizes = Sizes::new();
     let head_known = head.is_some();
-    if let Some(head) = head {
-        let manifest = head.map(|head| head.manifest).unwrap_or_default();
+    if let Some(manifest) = head {
+        let rows = rows_by_bytes(&manifest);
         let mut compared = Vec::new();
-        for file in &found.files {
-            match manifest.get(&file.path) {
-                Some(id) => compared.push((file, *id)),
+        let mut in_head = Merge::new(&rows);
+        for (index, file) in found.files.iter().enumerate() {
+            match in_head.find(file.path.as_bytes(), |row| row.0.as_bytes()) {
+                Some(row) => compared.push((index, row.1)),
                 None => changes.push(Change { path: file.path.clone(), kind: ChangeKind::Added }),
             }
         }
-        let seen: HashSet<&RelPath> = found.files.iter().map(|file| &file.path).collect();
-        let unread: HashSet<RelPath> = left_alone.iter().map(|left| left.path.clone()).collect();
-        for (path, _) in manifest.iter().filter(|(path, _)| !seen.contains(path) && !unread.contains(path)) {
-            changes.push(Change { path: path.clone(), kind: ChangeKind::Deleted });
+        let unread: HashSet<&RelPath> = left_alone.iter().map(|left| &left.path).collect();
+        let mut in_tree = Merge::new(&found.files);
+        for (path, _) in rows {
+            let is_gone = in_tree.find(path.as_bytes(), |file| file.path.as_bytes()).is_none();
+            if is_gone && !unread.contains(path) {
+                changes.push(Change { path: path.clone(), kind: ChangeKind::Deleted });
+            }
         }
-        for (path, outcome) in compare(stash, &compared, &mut cache, progress)? {
+        for (path, outcome) in compare(stash, &found.files, &compared, &mut sizes, progress)? {
             match outcome {
-                Ok(true) => {}
-                Ok(false) => changes.push(Change { path, kind: ChangeKind::Modified }),
+                Ok(()) => changes.push(Change { path, kind: ChangeKind::Modified }),
                 Err(reason) => left_alone.push(LeftAlone { path, reason }),
             }
         }
     }
-    cache.save(Some(&found.files));
     changes.sort_by(|a, b| a.path.cmp(&b.path));
-    let stack = Stack::open(repository)?;
-    let slots = stack.slots()?;
-    let entries = slots.len();
-    let newest = slots.into_iter().find_map(|slot| entry_ref(&stack, slot));
-    let (objects, object_bytes) = store_size(stash)?;
-    Ok(StatusResult {
+    let status = StatusResult {
         branch: state.label,
         commit: state.commit,
         head_known,
         changes,
         files: found.files.len(),
-        entries,
-        newest,
-        objects,
-        object_bytes,
+        entries: 0,
+        newest: None,
+        objects: 0,
+        object_bytes: 0,
         left_alone,
-    })
+    };
+    Ok((status, sizes))
 }
 
-type Compared = (RelPath, std::result::Result<bool, Reason>);
+/// A path that differs, or that could not be compared.
+type Differs = (RelPath, std::result::Result<(), Reason>);
 
-/// Whether each file has the bytes of the object beside it.
+/// Those of the files, given by index, that do not have the bytes of the object beside them.
 fn compare(
     stash: Stash<'_>,
-    files: &[(&WorkFile, ObjectId)],
-    cache: &mut StatCache<'_>,
+    all: &[WorkFile],
+    files: &[(usize, ObjectId)],
+    sizes: &mut Sizes,
     progress: &dyn Progress,
-) -> Result<Vec<Compared>> {
+) -> Result<Vec<Differs>> {
     let Some(work) = stash.repository.work()? else { return Ok(Vec::new()) };
-    let mut compared = Vec::with_capacity(files.len());
+    let mut cache = StatCache::load(stash.repository, stash.store.capabilities().algorithm);
+    let cached = cache.get_all(all);
+    let mut differ = Vec::new();
     let mut unknown = Vec::new();
-    for (file, id) in files {
-        match cache.get(&file.path, &file.stat) {
-            Some(digest) => compared.push((file.path.clone(), Ok(digest.id == *id))),
-            None => unknown.push((*file, *id)),
+    for (index, id) in files {
+        let file = &all[*index];
+        match cached[*index] {
+            Some(digest) if digest.id == *id => sizes.push((*id, digest.len)),
+            Some(_) => differ.push((file.path.clone(), Ok(()))),
+            None => unknown.push((file, *id)),
         }
     }
     // A file of another size than its object need not be read.
@@ -148,7 +174,7 @@ fn compare(
     let mut to_hash = Vec::new();
     for ((file, id), object) in unknown.into_iter().zip(sizes) {
         if object.is_some_and(|object| object.size != file.stat.size) {
-            compared.push((file.path.clone(), Ok(false)));
+            differ.push((file.path.clone(), Ok(())));
         } else {
             to_hash.push((file, id));
         }
@@ -160,24 +186,46 @@ fn compare(
     let files: Vec<&WorkFile> = to_hash.iter().map(|(file, _)| *file).collect();
     let hashed = hash_files(&work, &files, options, progress, INTERRUPTED)?;
     for ((file, id), hashed) in to_hash.into_iter().zip(hashed) {
-        let outcome = hashed.map(|hashed| {
-            if hashed.leased {
-                cache.put(&file.path, &hashed.stat, &hashed.digest);
+        match hashed {
+            Ok(hashed) => {
+                if hashed.leased {
+                    cache.put(&file.path, &hashed.stat, &hashed.digest);
+                }
+                if hashed.digest.id != id {
+                    differ.push((file.path.clone(), Ok(())));
+                }
             }
-            hashed.digest.id == id
-        });
-        compared.push((file.path.clone(), outcome));
+            Err(reason) => differ.push((file.path.clone(), Err(reason))),
+        }
     }
-    Ok(compared)
+    cache.save(Some(all));
+    Ok(differ)
 }
 
-/// Number and size of all objects.
-fn store_size(stash: Stash<'_>) -> Result<(u64, u64)> {
+/// All objects, sorted.
+fn object_ids(stash: Stash<'_>) -> Result<Vec<ObjectId>> {
     let mut ids = Vec::new();
     stash.store.list(&IdPrefix::default(), &mut |id| {
         ids.push(id);
         std::ops::ControlFlow::Continue(())
     })?;
-    let stats = stash.store.stat_many(&ids)?;
-    Ok((ids.len() as u64, stats.iter().flatten().map(|stat| stat.size).sum()))
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// The size of all objects together. Those whose size is `known` are not looked at.
+fn size_of(stash: Stash<'_>, ids: &[ObjectId], mut known: Sizes) -> Result<u64> {
+    known.sort_unstable();
+    let mut known = known.into_iter().peekable();
+    let mut total = 0u64;
+    let mut unknown = Vec::new();
+    for id in ids {
+        while known.next_if(|(other, _)| other < id).is_some() {}
+        match known.peek() {
+            Some((other, len)) if other == id => total += len,
+            _ => unknown.push(*id),
+        }
+    }
+    let stats = stash.store.stat_many(&unknown)?;
+    Ok(total + stats.iter().flatten().map(|stat| stat.size).sum::<u64>())
 }

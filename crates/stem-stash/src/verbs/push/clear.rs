@@ -6,17 +6,15 @@
 use std::collections::HashSet;
 
 use stem_fs::{Barrier, Dir, RelPath};
-use stem_hash::ObjectId;
 use stem_store::ObjectStore;
 
 use super::save::{Fate, Saved};
 use super::{Item, PushResult};
 use crate::error::{LeftAlone, Reason, Result};
-use crate::history::HeadFiles;
+use crate::merge::Row;
 use crate::parallel;
 use crate::progress::{Phase, Progress};
 use crate::restore::{Place, Restorer, Target};
-use crate::scope::Scope;
 use crate::vacate::{Aside, Leaving, move_aside};
 
 /// What the user reads after stopping a push that has written its entry.
@@ -45,8 +43,7 @@ impl Clear<'_> {
     pub(super) fn run(
         &self,
         saved: &[(&Item<'_>, Saved)],
-        head: Option<&HeadFiles>,
-        scope: &Scope,
+        deleted: &[&Row],
         result: &mut PushResult,
     ) -> Result<()> {
         let barrier = Barrier::new(self.work)?;
@@ -77,7 +74,7 @@ impl Clear<'_> {
                 Cleared::NoHead(reason) => note_missing(result, path, reason),
             }
         }
-        let restored = self.restore_missing_paths(saved, head, scope, &restorer, result);
+        let restored = self.restore_missing_paths(deleted, &restorer, result);
         let restored = restored.and_then(|()| Ok(barrier.flush()?));
         // Whatever happened to HEAD's files: what was moved aside does not stay there.
         for moved in aside {
@@ -138,20 +135,12 @@ impl Clear<'_> {
     /// HEAD's files at paths where this push found nothing to save.
     fn restore_missing_paths(
         &self,
-        saved: &[(&Item<'_>, Saved)],
-        head: Option<&HeadFiles>,
-        scope: &Scope,
+        deleted: &[&Row],
         restorer: &Restorer<'_>,
         result: &mut PushResult,
     ) -> Result<()> {
-        let Some(head) = head else { return Ok(()) };
-        let seen: HashSet<&RelPath> = saved
-            .iter()
-            .map(|(item, _)| &item.file.path)
-            .chain(result.left_alone.iter().map(|left| &left.path))
-            .collect();
-        let absent: Vec<(&RelPath, &ObjectId)> =
-            head.manifest.iter().filter(|(path, _)| scope.contains(path) && !seen.contains(path)).collect();
+        let unreadable: HashSet<&RelPath> = result.left_alone.iter().map(|left| &left.path).collect();
+        let absent: Vec<&Row> = deleted.iter().filter(|row| !unreadable.contains(&row.0)).copied().collect();
         self.progress.begin(Phase::Restoring, absent.len() as u64, 0);
         let reasons = parallel::map(
             &absent,
@@ -159,7 +148,7 @@ impl Clear<'_> {
             self.progress,
             INTERRUPTED,
             |(path, id)| {
-                let target = Target::of_object(path, **id);
+                let target = Target::of_object(path, *id);
                 self.progress.advance(1, 0);
                 restorer.restore(&target, Place::IfAbsent, self.progress)
             },

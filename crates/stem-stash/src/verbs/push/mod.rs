@@ -8,8 +8,6 @@ mod adopt;
 mod clear;
 mod save;
 
-use std::collections::HashSet;
-
 use stem_fs::{Barrier, Dir, LockKind, RelPath, Stat};
 use stem_hash::{Digest, ObjectId};
 use stem_store::ObjectStore;
@@ -25,6 +23,7 @@ use crate::format::text::PyStr;
 use crate::history::{HeadChoice, HeadFiles, head_files, head_state};
 
 use crate::journal::{Journal, new_token, recover};
+use crate::merge::{Merge, Row, rows_by_bytes};
 use crate::progress::{Phase, Progress, Unstoppable};
 use crate::repo::LockName;
 use crate::scope::Scope;
@@ -105,13 +104,16 @@ pub(crate) fn push(stash: Stash<'_>, options: &PushOptions, progress: &dyn Progr
     let _work_lock = repository.lock(LockName::WorkTree, LockKind::Exclusive, progress)?;
     recover(stash, &Unstoppable(progress))?;
     let state = head_state(repository)?;
-    let head = head_files(&state, &options.head, &stash.head_sources())?;
     let scope = Scope::new(options.track.as_deref(), options.section.as_deref(), &options.paths);
-    let mut result = PushResult { branch: state.label, ..PushResult::default() };
-
-    let Some(work) = repository.work()? else { return Ok(result) };
     progress.begin(Phase::Scanning, 0, 0);
-    let found = walk(&work, &scope)?;
+    let work = repository.work()?;
+    let (head, found) = rayon::join(
+        || head_files(&state, &options.head, &stash.head_sources()),
+        || work.as_ref().map(|work| walk(work, &scope)).transpose(),
+    );
+    let head = head?;
+    let mut result = PushResult { branch: state.label, ..PushResult::default() };
+    let (Some(work), Some(found)) = (work, found?) else { return Ok(result) };
     found.remove_leftovers(&work);
     result.left_alone = found.left_alone;
     if found.files.is_empty() {
@@ -120,10 +122,14 @@ pub(crate) fn push(stash: Stash<'_>, options: &PushOptions, progress: &dyn Progr
     // Before the first file moves it must be certain that an entry can be written.
     Stack::prepare(repository)?;
     let _store_lock = repository.lock(LockName::Store, LockKind::Shared, progress)?;
+    let head_rows = head.as_ref().map(|head| rows_by_bytes(&head.manifest)).unwrap_or_default();
+    let deleted = deleted(&found.files, &head_rows, &scope);
     let push = Push {
         stash,
         options,
         head: head.as_ref(),
+        head_rows: &head_rows,
+        deleted: &deleted,
         scope: &scope,
         work: &work,
         files: &found.files,
@@ -139,6 +145,10 @@ struct Push<'a> {
     stash: Stash<'a>,
     options: &'a PushOptions,
     head: Option<&'a HeadFiles>,
+    /// HEAD's files by the bytes of their paths.
+    head_rows: &'a [&'a Row],
+    /// Those of them that are in scope and not in the working tree.
+    deleted: &'a [&'a Row],
     scope: &'a Scope,
     work: &'a Dir,
     files: &'a [WorkFile],
@@ -153,7 +163,7 @@ impl Push<'_> {
     fn run(&self, mut result: PushResult) -> Result<PushResult> {
         let mut journal = Journal::new(self.stash.repository, self.token);
         let mut cache = StatCache::load(self.stash.repository, self.stash.store.capabilities().algorithm);
-        let items = plan(self.files, self.head, self.stash.store, &cache)?;
+        let items = plan(self.files, self.head_rows, self.stash.store, &cache)?;
         let saved = match self.save(&items, &mut journal, &mut result) {
             Ok(saved) => saved,
             Err(error) => {
@@ -176,7 +186,7 @@ impl Push<'_> {
                 store: self.stash.store,
                 progress: self.progress,
             };
-            clear.run(&saved, self.head, self.scope, &mut result)?;
+            clear.run(&saved, self.deleted, &mut result)?;
             result.head_restored = self.head.is_some();
         }
         for (item, one) in &saved {
@@ -245,7 +255,7 @@ impl Push<'_> {
         let leaving: Vec<_> = saved.iter().filter(|(_, one)| leaving(one)).collect();
         let rows: Vec<_> = leaving.iter().map(|(item, one)| (*item, &one.digest, &one.stat)).collect();
         let replaced = leaving.iter().filter_map(|(item, _)| Some((item.file.path.clone(), item.head?)));
-        let head: Vec<_> = replaced.chain(self.deleted().map(|(path, id)| (path.clone(), *id))).collect();
+        let head: Vec<_> = replaced.chain(self.deleted.iter().map(|row| (*row).clone())).collect();
         if rows.is_empty() && head.is_empty() {
             return Ok(());
         }
@@ -259,13 +269,6 @@ impl Push<'_> {
         Ok(())
     }
 
-    /// What HEAD has in scope and the working tree lacks.
-    fn deleted(&self) -> impl Iterator<Item = (&RelPath, &ObjectId)> {
-        let in_tree: HashSet<&RelPath> = self.files.iter().map(|file| &file.path).collect();
-        let head = self.head.into_iter().flat_map(|head| head.manifest.iter());
-        head.filter(move |(path, _)| self.scope.contains(path) && !in_tree.contains(path))
-    }
-
     fn add_entry(&self, branch: &str, saved: &[(&Item<'_>, Saved)]) -> Result<StashEntry> {
         let rows: Vec<_> = saved.iter().map(|(item, one)| (*item, &one.digest, &one.stat)).collect();
         let text = |value: &Option<String>| value.as_deref().filter(|t| !t.is_empty()).map(PyStr::from);
@@ -277,7 +280,7 @@ impl Push<'_> {
         entry.section = text(&self.options.section);
         if let Some(stem) = &mut entry.stem {
             stem.head_snapshot = self.head.and_then(|head| head.snapshot);
-            stem.deleted = self.deleted().map(|(path, _)| path.clone()).collect();
+            stem.deleted = self.deleted.iter().map(|row| row.0.clone()).collect();
         }
         let mut stack = Stack::open(self.stash.repository)?;
         let make = |stash_id, stamp: Stamp| {
@@ -297,10 +300,12 @@ fn entry_of(
 ) -> Result<StashEntry> {
     let paths = rows.iter().map(|(item, digest, _)| (item.file.path.clone(), digest.id)).collect();
     let manifest = Manifest::new(paths).map_err(|e| unusable(&e))?;
-    // The manifest is sorted by code points.
-    let records = manifest.iter().filter_map(|(path, _)| {
-        let at = rows.binary_search_by(|(item, ..)| item.file.path.cmp(path)).ok()?;
-        let (_, digest, stat) = rows.get(at)?;
+    // The manifest is sorted by code points, the rows by bytes: nearly always the same.
+    let records = manifest.iter().enumerate().filter_map(|(index, (path, _))| {
+        let same = rows.get(index).filter(|(item, ..)| item.file.path == *path);
+        let search =
+            || rows.binary_search_by(|(item, ..)| item.file.path.cmp(path)).ok().and_then(|at| rows.get(at));
+        let (_, digest, stat) = same.or_else(search)?;
         Some(FileRecord { size: digest.len, mtime: stat.mtime, mode: stat.mode, checksum: digest.checksum })
     });
     let stem = StemRecord { files: records.collect(), ..StemRecord::default() };
@@ -320,26 +325,33 @@ fn unusable(why: &dyn std::fmt::Display) -> crate::Error {
     crate::Error::InvalidInput(format!("these files cannot be stashed: {why}"))
 }
 
-/// Joins the walk with HEAD.
+/// Joins the walk with HEAD and the stat cache.
 fn plan<'a>(
     files: &'a [WorkFile],
-    head: Option<&HeadFiles>,
+    head: &[&Row],
     store: &dyn ObjectStore,
     cache: &StatCache<'_>,
 ) -> Result<Vec<Item<'a>>> {
-    let ids: Vec<_> =
-        files.iter().map(|file| head.and_then(|head| head.manifest.get(&file.path).copied())).collect();
-    let known: Vec<_> = ids.iter().flatten().copied().collect();
-    let mut stats = store.stat_many(&known)?.into_iter();
-    Ok(files
-        .iter()
-        .zip(ids)
-        .map(|(file, head)| {
-            let stat = head.and_then(|_| stats.next().flatten());
-            let cached = head.and_then(|_| cache.get(&file.path, &file.stat));
-            Item { file, head, head_size: stat.map(|stat| stat.size), cached }
-        })
-        .collect())
+    let mut head = Merge::new(head);
+    let mut id_of =
+        |file: &WorkFile| head.find(file.path.as_bytes(), |row| row.0.as_bytes()).map(|row| row.1);
+    let ids: Vec<Option<ObjectId>> = files.iter().map(&mut id_of).collect();
+    let known: Vec<ObjectId> = ids.iter().flatten().copied().collect();
+    let (stats, cached) = rayon::join(|| store.stat_many(&known), || cache.get_all(files));
+    let mut stats = stats?.into_iter();
+    let rows = files.iter().zip(ids).zip(cached);
+    let item = |((file, head), cached): ((&'a WorkFile, Option<ObjectId>), Option<Digest>)| {
+        let stat = head.and_then(|_| stats.next().flatten());
+        Item { file, head, head_size: stat.map(|stat| stat.size), cached }
+    };
+    Ok(rows.map(item).collect())
+}
+
+/// What HEAD has in scope and the working tree lacks.
+fn deleted<'a>(files: &[WorkFile], head: &[&'a Row], scope: &Scope) -> Vec<&'a Row> {
+    let mut files = Merge::new(files);
+    let mut is_gone = |row: &&Row| files.find(row.0.as_bytes(), |file| file.path.as_bytes()).is_none();
+    head.iter().filter(|row| is_gone(row) && scope.contains(&row.0)).copied().collect()
 }
 
 /// Splits what was saved from what was left, and counts.
