@@ -1,6 +1,6 @@
 //! The stash of an audio repository: shelve work in progress, get HEAD back, and later get the work back, byte for byte.
 //!
-//! This crate knows repositories ([`Repository`]), their history ([`history`]), the bytes of their files ([`format`])
+//! This crate knows repositories ([`Repository`]), their history ([`history`]), the bytes of their files ([`mod@format`])
 //! and the verbs ([`Stash`]). It reads and writes objects through [`stem_store::ObjectStore`] and files through
 //! [`stem_fs::Dir`], and knows no backend. Programs depend on the facade `stemvault`, which opens the store that a
 //! repository is configured to use.

@@ -41,7 +41,7 @@ pub use subject::{Damage, Factory, Run, Subject};
 pub use truth::*;
 pub use visible::*;
 
-/// Makes one `#[test]` for every clause, over the stores that `$factory` (a [`Factory`](crate::conformance::Factory))
+/// Makes one `#[test]` for every clause, over the stores that `$factory` (a [`Factory`])
 /// makes.
 #[macro_export]
 macro_rules! conformance_suite {
