@@ -7,67 +7,14 @@ mod common;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
 
 use common::{rel, scratch};
 use stem_fs::{Barrier, CopyMethod, Dir, Publish, ReadLease, Refused};
+use stem_testkit::mount::{Mount, alone, skip};
 
-/// Says on the terminal, past the harness, that a test did not run.
-fn skip(test: &str, reason: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped {test}: {reason}");
-}
-
-/// A mounted file system; unmounted on drop, before the directory that holds it goes.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn new(at: &Path, kind: &str, options: &str, device: &Path) -> Result<Self, String> {
-        if !rustix::process::geteuid().is_root() {
-            return Err("only root can mount".to_owned());
-        }
-        fs::create_dir_all(at).unwrap();
-        let device = device.to_str().unwrap();
-        run("mount", &["-t", kind, "-o", options, device, at.to_str().unwrap()])?;
-        Ok(Self(at.to_path_buf()))
-    }
-
-    fn tmpfs(at: &Path, size: &str) -> Result<Self, String> {
-        Self::new(at, "tmpfs", &format!("size={size}"), Path::new("none"))
-    }
-
-    fn xfs(at: &Path, image: &Path) -> Result<Self, String> {
-        File::create(image).unwrap().set_len(400 << 20).unwrap();
-        run("mkfs.xfs", &["-q", "-m", "reflink=1", image.to_str().unwrap()])?;
-        Self::new(at, "xfs", "loop", image)
-    }
-
-    fn dir(&self) -> Dir {
-        Dir::open(&self.0).unwrap()
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = run("umount", &["-l", self.0.to_str().unwrap()]);
-    }
-}
-
-/// One test at a time: a process that one of them starts holds copies of all descriptors for a moment, and with them the
-/// room of files that were removed.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let done = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).output();
-    match done {
-        Ok(done) if done.status.success() => Ok(()),
-        Ok(done) => Err(format!("{program}: {}", String::from_utf8_lossy(&done.stderr).trim())),
-        Err(error) => Err(format!("{program}: {error}")),
-    }
+fn dir(mount: &Mount) -> Dir {
+    Dir::open(mount.path()).unwrap()
 }
 
 #[test]
@@ -78,7 +25,7 @@ fn xfs_shares_blocks_and_flushes_as_a_whole() {
         Ok(mount) => mount,
         Err(reason) => return skip("xfs_shares_blocks_and_flushes_as_a_whole", &reason),
     };
-    let dir = mount.dir();
+    let dir = dir(&mount);
     assert!(Barrier::new(&dir).unwrap().is_whole());
     let bytes = vec![b'x'; 3 << 20];
     dir.write_durable(&rel("source"), &bytes, &dir, Publish::New).unwrap();
@@ -96,7 +43,7 @@ fn xfs_shares_blocks_and_flushes_as_a_whole() {
     assert!(fs::read(temp.path()).unwrap() == bytes);
     temp.persist(&dir, &rel("clone"), Publish::New).unwrap();
     // The two are apart when one is written to.
-    File::options().write(true).open(mount.0.join("clone")).unwrap().write_all(b"y").unwrap();
+    File::options().write(true).open(mount.path().join("clone")).unwrap().write_all(b"y").unwrap();
     assert!(dir.read(&rel("source"), 4 << 20).unwrap().unwrap() == bytes);
 
     // To another file system the bytes have to go.
@@ -118,7 +65,7 @@ fn a_full_file_system_is_told_as_such() {
         Ok(mount) => mount,
         Err(reason) => return skip("a_full_file_system_is_told_as_such", &reason),
     };
-    let dir = mount.dir();
+    let dir = dir(&mount);
     dir.write_durable(&rel("file"), b"old", &dir, Publish::New).unwrap();
     let error = dir.write_durable(&rel("file"), &vec![1; 2 << 20], &dir, Publish::Replace).unwrap_err();
     assert!(error.is_no_space(), "{error}");
@@ -152,8 +99,8 @@ fn sparse_files_stay_sparse_across_file_systems() {
         Ok(mount) => mount,
         Err(reason) => return skip("sparse_files_stay_sparse_across_file_systems", &reason),
     };
-    let dir = mount.dir();
-    let path = mount.0.join("sparse");
+    let dir = dir(&mount);
+    let path = mount.path().join("sparse");
     fs::write(&path, "head").unwrap();
     File::options().write(true).open(&path).unwrap().set_len(5 << 30).unwrap();
     let source = dir.open_file(&rel("sparse")).unwrap().unwrap();
@@ -177,7 +124,7 @@ fn leases_of_overlayfs_are_not_trusted() {
         Err(reason) => return skip(test, &reason),
     };
     let layer = |name: &str| {
-        let path = base.0.join(name);
+        let path = base.path().join(name);
         fs::create_dir(&path).unwrap();
         path.display().to_string()
     };
@@ -186,7 +133,7 @@ fn leases_of_overlayfs_are_not_trusted() {
         Ok(mount) => mount,
         Err(reason) => return skip(test, &reason),
     };
-    let dir = mount.dir();
+    let dir = dir(&mount);
     dir.write_durable(&rel("file"), b"bytes", &dir, Publish::New).unwrap();
     let file = dir.open_file(&rel("file")).unwrap().unwrap();
     assert_eq!(ReadLease::take(&file).err(), Some(Refused::Unavailable));
@@ -202,9 +149,9 @@ fn a_read_only_file_system_can_be_read() {
         Ok(mount) => mount,
         Err(reason) => return skip("a_read_only_file_system_can_be_read", &reason),
     };
-    let dir = mount.dir();
+    let dir = dir(&mount);
     dir.write_durable(&rel("file"), b"bytes", &dir, Publish::New).unwrap();
-    run("mount", &["-o", "remount,ro", mount.0.to_str().unwrap()]).unwrap();
+    mount.make_read_only().unwrap();
     assert_eq!(dir.read(&rel("file"), 10).unwrap().unwrap(), b"bytes");
     let error = dir.write_durable(&rel("file"), b"new", &dir, Publish::Replace).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem);

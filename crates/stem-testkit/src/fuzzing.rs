@@ -7,8 +7,9 @@
 
 use std::fmt::Display;
 
+use sha2::Digest as _;
 use stem_fs::RelPath;
-use stem_hash::{Checksum, IdPrefix, ObjectId};
+use stem_hash::{Algorithm, Checksum, FileJob, HashOptions, IdPrefix, ObjectId, Silent, hash_many};
 use stem_stash::format::commit::{
     CommitId, SnapshotId, decode_commit, decode_snapshot, encode_commit, encode_snapshot,
 };
@@ -17,17 +18,87 @@ use stem_stash::format::head::{BranchName, Head, parse_ref};
 use stem_stash::format::stamp::{OrderKey, Stamp, StashId};
 use stem_stash::format::text::{PyStr, fs_order, fs_to_json};
 use stem_stash::format::{FormatError, Manifest, decode_head_manifest};
+use stem_stash::format::{intent, statcache};
 
 /// A check, by the name of its fuzz target.
 pub type Check = fn(&[u8]);
 
 /// All checks; seeds and findings lie in folders of these names.
-pub const CHECKS: [(&str, Check); 4] = [
+pub const CHECKS: [(&str, Check); 6] = [
     ("stash_entry", check_stash_entry),
     ("commit_json", check_commit_json),
     ("head_refs", check_head_refs),
     ("ids_paths", check_ids_paths),
+    ("own_records", check_own_records),
+    ("hash_many", check_hash_many),
 ];
+
+/// Intent records and stat caches, which only this engine writes: what is accepted reads back the same.
+///
+/// # Panics
+///
+/// When that does not hold.
+pub fn check_own_records(data: &[u8]) {
+    match intent::decode(data) {
+        Ok(record) => {
+            check_manifest(&record.head);
+            check_manifest(&record.entry.manifest);
+            assert_eq!(accepted(intent::decode(&accepted(intent::encode(&record)))), record);
+        }
+        Err(error) => check_error(&error),
+    }
+    for algorithm in [Algorithm::Sha256, Algorithm::Blake3] {
+        if let Some(rows) = statcache::decode(data, algorithm) {
+            assert_eq!(statcache::encode(&rows, algorithm).as_deref(), Some(data));
+        }
+    }
+}
+
+/// Many files through the interleaved lanes, of lengths that the first bytes choose, against the `sha2` crate.
+///
+/// # Panics
+///
+/// When a digest is wrong.
+pub fn check_hash_many(data: &[u8]) {
+    thread_local! {
+        static DIR: tempfile::TempDir = accepted(tempfile::tempdir());
+    }
+    let Some((&count, rest)) = data.split_first() else { return };
+    let count = usize::from(count % 8) + 1;
+    let Some((lengths, bytes)) = rest.split_at_checked(count * 2) else { return };
+    let mut rest = bytes;
+    let messages: Vec<Vec<u8>> = lengths
+        .chunks_exact(2)
+        .map(|length| {
+            // Short of bytes, a message repeats what there is: lanes should run for many blocks.
+            let length = usize::from(length[0]) << 8 | usize::from(length[1]);
+            let message =
+                bytes.iter().chain(rest).copied().cycle().take(if bytes.is_empty() { 0 } else { length });
+            rest = rest.get(1..).unwrap_or_default();
+            message.collect()
+        })
+        .collect();
+    DIR.with(|dir| {
+        let open = |(index, message): (usize, &Vec<u8>)| {
+            let path = dir.path().join(index.to_string());
+            accepted(std::fs::write(&path, message));
+            accepted(std::fs::File::open(&path))
+        };
+        let files: Vec<std::fs::File> = messages.iter().enumerate().map(open).collect();
+        let jobs: Vec<FileJob<'_>> = files
+            .iter()
+            .zip(&messages)
+            .map(|(file, message)| FileJob::new(file, message.len() as u64))
+            .collect();
+        let options = HashOptions::new(Algorithm::Sha256).and_checksum();
+        for (result, message) in hash_many(&jobs, &options, &Silent).into_iter().zip(&messages) {
+            let digest = accepted(result);
+            assert_eq!(digest.id.as_bytes()[..], sha2::Sha256::digest(message)[..]);
+            assert_eq!(digest.checksum, Some(Checksum::of(message)));
+            assert_eq!(digest.len, message.len() as u64);
+        }
+    });
+}
 
 /// Stash entries: what is accepted is safe to write below a working tree and reads back the same.
 ///
@@ -209,7 +280,7 @@ fn check_shown(shown: &dyn Display) {
 }
 
 /// What the reader accepted, the writer must write and the reader accept again.
-fn accepted<T>(result: Result<T, FormatError>) -> T {
+fn accepted<T, E: Display>(result: Result<T, E>) -> T {
     match result {
         Ok(value) => value,
         Err(error) => panic!("accepted once, then refused: {error}"),

@@ -11,6 +11,7 @@ mod fault_plan;
 mod faulty;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod mount;
 pub mod source;
 
 pub use fault_plan::{FaultPlan, Made};
