@@ -67,7 +67,8 @@ pub fn decode(bytes: &[u8]) -> Result<Intent, FormatError> {
     let raw = json::parse(DOCUMENT, bytes, MAX_ENTRY_BYTES, &unsafe_paths, Object(raw))?;
     let version: &RawValue = required(raw.version, DOCUMENT, "version")?;
     if version.get() != VERSION {
-        let found = format!("its version is {}, this stem reads version {VERSION}", version.get());
+        // The value may be anything of any length, so it is not quoted.
+        let found = format!("its version is another one than {VERSION}, which is all that this stem reads");
         return Err(FormatError::malformed(DOCUMENT, found));
     }
     let kind = match required(raw.kind, DOCUMENT, "kind")?.as_wtf8() {
