@@ -251,6 +251,27 @@ fn equal_files_survive_when_the_adopted_one_goes_back() {
 }
 
 #[test]
+fn an_older_entry_keeps_its_object_when_an_equal_file_goes_back() {
+    for fits in
+        [is_intent as fn(&Change<'_>) -> bool, is_adoption, |change| matches!(change, Change::SyncAll(_))]
+    {
+        let s = session();
+        push(&s.root, None);
+        let repository = Repository::open(&s.root, Settings::default()).unwrap();
+        let store = ShardedStore::in_repository(repository.muse(), &Options::default()).unwrap();
+        let stash = Stash::new(&repository, &store, &[]);
+        stash.apply("0", ApplyOptions::default(), &Silent).unwrap();
+        let (observer, writer) = at(fits, &s.stem);
+        push(&s.root, Some(observer));
+        writer.lock().unwrap().take().expect("the moment came").join().unwrap();
+        assert_eq!(fs::read(&s.stem).unwrap(), b"the first take, and a second one");
+        let old = stash.show("1").unwrap();
+        let kick = old.files.iter().find(|file| file.path.as_bytes() == b"kick.wav").unwrap();
+        assert_eq!(store.get(&kick.id, 1 << 20).unwrap().as_deref(), Some(TAKE));
+    }
+}
+
+#[test]
 fn a_hard_linked_file_is_copied_and_its_other_name_stays_apart() {
     let s = session();
     let elsewhere = s.root.join("library.wav");

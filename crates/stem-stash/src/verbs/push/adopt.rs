@@ -261,10 +261,13 @@ impl Adopter<'_, '_> {
         let saver = self.saver;
         let path = &item.file.path;
         let name = path.last();
+        // An object that is there already may be all that an older entry has. It is looked at, not replaced: should this
+        // file have to go back to its path, its object would go with it.
+        let take = saver.store.stat(&digest.id)?.is_none();
         let source = FileSource {
             known: Some(digest),
             place: Some((dir, &name)),
-            take: true,
+            take,
             ..FileSource::new(leased.file.file(), leased.stat)
         };
         let put = saver.store.put_file(&source, &put_options())?;
