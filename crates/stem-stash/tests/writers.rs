@@ -250,25 +250,36 @@ fn equal_files_survive_when_the_adopted_one_goes_back() {
     assert_eq!(fs::read(s.root.join("muse-work/twin.wav")).unwrap(), TAKE);
 }
 
+/// As [`SEEN`], for the test below, which runs beside the other.
+static MOVED: AtomicBool = AtomicBool::new(false);
+
 #[test]
 fn an_older_entry_keeps_its_object_when_an_equal_file_goes_back() {
-    for fits in
-        [is_intent as fn(&Change<'_>) -> bool, is_adoption, |change| matches!(change, Change::SyncAll(_))]
-    {
-        let s = session();
-        push(&s.root, None);
-        let repository = Repository::open(&s.root, Settings::default()).unwrap();
-        let store = ShardedStore::in_repository(repository.muse(), &Options::default()).unwrap();
-        let stash = Stash::new(&repository, &store, &[]);
-        stash.apply("0", ApplyOptions::default(), &Silent).unwrap();
-        let (observer, writer) = at(fits, &s.stem);
-        push(&s.root, Some(observer));
-        writer.lock().unwrap().take().expect("the moment came").join().unwrap();
-        assert_eq!(fs::read(&s.stem).unwrap(), b"the first take, and a second one");
-        let old = stash.show("1").unwrap();
-        let kick = old.files.iter().find(|file| file.path.as_bytes() == b"kick.wav").unwrap();
-        assert_eq!(store.get(&kick.id, 1 << 20).unwrap().as_deref(), Some(TAKE));
-    }
+    let s = session();
+    push(&s.root, None);
+    let repository = Repository::open(&s.root, Settings::default()).unwrap();
+    let store = ShardedStore::in_repository(repository.muse(), &Options::default()).unwrap();
+    let stash = Stash::new(&repository, &store, &[]);
+    stash.apply("0", ApplyOptions::default(), &Silent).unwrap();
+
+    let resolved = OpenOptions::new().read(true).custom_flags(libc_o_path()).open(&s.stem).unwrap();
+    let deed = move || {
+        let path = format!("/proc/self/fd/{}", resolved.as_raw_fd());
+        OpenOptions::new().append(true).open(path).unwrap().write_all(b", and a second one").unwrap();
+    };
+    let fits = |change: &Change<'_>| {
+        if is_adoption(change) {
+            MOVED.store(true, Ordering::SeqCst);
+        }
+        matches!(change, Change::SyncAll(_)) && MOVED.load(Ordering::SeqCst)
+    };
+    let observer = Arc::new(At { fits, done: AtomicBool::new(false), deed: Mutex::new(Box::new(deed)) });
+    push(&s.root, Some(observer.clone()));
+    assert!(observer.done.load(Ordering::SeqCst));
+    assert_eq!(fs::read(&s.stem).unwrap(), b"the first take, and a second one");
+    let old = stash.show("1").unwrap();
+    let kick = old.files.iter().find(|file| file.path.as_bytes() == b"kick.wav").unwrap();
+    assert_eq!(store.get(&kick.id, 1 << 20).unwrap().as_deref(), Some(TAKE));
 }
 
 #[test]

@@ -263,7 +263,7 @@ impl Adopter<'_, '_> {
         let name = path.last();
         // An object that is there already may be all that an older entry has. It is looked at, not replaced: should this
         // file have to go back to its path, its object would go with it.
-        let take = saver.store.stat(&digest.id)?.is_none();
+        let take = saver.store.stat(&digest.id).is_ok_and(|found| found.is_none());
         let source = FileSource {
             known: Some(digest),
             place: Some((dir, &name)),
