@@ -30,7 +30,8 @@ impl Barrier {
     /// A barrier for the file system that holds `dir`.
     pub fn new(dir: &Dir) -> Result<Self> {
         let root = dir.reopen()?;
-        let whole = platform::can_sync_all(root.handle());
+        let unknown = root.observer().is_some_and(|observer| observer.is_unknown_file_system());
+        let whole = !unknown && platform::can_sync_all(root.handle());
         Ok(Self { root, whole, renamed: Mutex::default(), failed: AtomicBool::new(false) })
     }
 

@@ -52,6 +52,11 @@ impl OpenFile {
         make(self.observer.as_ref(), Change::Metadata(&self.path), change)
     }
 
+    /// Whether nothing may be presumed of the file system, because a test says so.
+    pub(crate) fn is_on_unknown_file_system(&self) -> bool {
+        self.observer.as_ref().is_some_and(|observer| observer.is_unknown_file_system())
+    }
+
     /// The standard library's file.
     pub fn as_std(&self) -> &File {
         &self.file

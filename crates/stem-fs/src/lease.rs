@@ -32,6 +32,9 @@ pub enum Refused {
 impl<'a> ReadLease<'a> {
     /// Takes a lease.
     pub fn take(file: &'a OpenFile) -> Result<Self, Refused> {
+        if file.is_on_unknown_file_system() {
+            return Err(Refused::Unavailable);
+        }
         match lease::take(file.as_std()) {
             Ok(()) => Ok(Self { file: file.as_std() }),
             Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => Err(Refused::Busy),

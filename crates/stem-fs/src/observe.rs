@@ -57,6 +57,12 @@ pub trait Observer: fmt::Debug + Send + Sync {
     fn after(&self, change: Change<'_>) {
         let _ = change;
     }
+
+    /// Whether the file system is to be treated as one of which nothing is known: no flush of the whole, no leases. For
+    /// tests of that case on any machine.
+    fn is_unknown_file_system(&self) -> bool {
+        false
+    }
 }
 
 /// Makes a change unless the observer, where there is one, objects.

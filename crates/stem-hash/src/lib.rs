@@ -10,7 +10,7 @@
 //! ends. The checksum is taken of each piece while that is in the cache.
 //!
 //! Files are mapped only where the caller says that nobody can truncate them (see [`FileJob`]), and read
-//! elsewhere.
+//! elsewhere. A [`Mapping`] shows a whole file of a store's own, for tables that are searched in place.
 
 mod buffer;
 mod checksum;
@@ -28,3 +28,4 @@ pub use file::{FileJob, HashFile, HashOptions, MAP_WINDOW, hash_file};
 pub use hasher::{Digest, Hasher, hash_reader};
 pub use id::{Algorithm, HEX_LEN, HexId, IdError, IdPrefix, ObjectId, UnknownAlgorithm};
 pub use many::{Cancelled, HashObserver, HashSource, Silent, hash_many};
+pub use map::Mapping;

@@ -66,7 +66,7 @@ impl ShardedStore {
         if !is_at(&shard, &name, &file) {
             return self.give_back(&shard, &name, dir, path, known).map(|()| None);
         }
-        self.pending.forget(&known.id);
+        let waited = self.pending.forget(&known.id);
         match barrier {
             Some(barrier) => {
                 barrier.renamed(&shard);
@@ -76,7 +76,7 @@ impl ShardedStore {
             }
             None => self.place.settle(&shard, &known.id).map_err(failed)?,
         }
-        let written = if replaced { Written::Replaced } else { Written::New };
+        let written = if replaced || waited { Written::Replaced } else { Written::New };
         // By way of the store's directory, whose one descriptor all adopted files share.
         let method = PutMethod::Adopted { dir: objects, path: object_path(&known.id) };
         Ok(Some(PutFile { digest: *known, written, method }))

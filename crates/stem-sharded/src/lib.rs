@@ -7,11 +7,12 @@
 //! [`ShardedStore::in_repository`] opens a repository's store, [`ShardedStore::open`] a bare directory.
 //!
 //! Rooms: `layout` (names), `marker` (which algorithm), `place` (the directories), `staging` (temporaries), `pending`
-//! (what waits for `sync`), `read`, `write`, `adopt`, `list`.
+//! (what waits for `sync`), `read`, `write`, `adopt`, `list`, `maintain` (quarantine, temporaries).
 
 mod adopt;
 mod layout;
 mod list;
+mod maintain;
 mod marker;
 mod pending;
 mod place;

@@ -90,6 +90,12 @@ impl Staging {
         }
     }
 
+    /// The directories for temporaries that are there, without making one.
+    pub(crate) fn present(&self) -> Result<Vec<Dir>> {
+        let dirs = self.paths.iter().map(|path| self.root.sub(path)).collect::<Result<Vec<_>>>()?;
+        Ok(dirs.into_iter().flatten().collect())
+    }
+
     /// Removes the directory if it is empty and ours to remove.
     pub(crate) fn leave(&self) {
         if let Some((_, path)) = self.open.lock().take()

@@ -9,7 +9,8 @@ use stem_fs::{Dir, FileKind, RelPath, Stat, TempFile, show_bytes};
 use stem_hash::{Algorithm, IdPrefix, ObjectId};
 use stem_store::{
     Capabilities, Error, ErrorKind, FileSource, Maintain, ObjectRead, ObjectStat, ObjectStore, Operation,
-    Put, PutFile, PutOptions, RestoreOptions, Restored, Result, Verified,
+    Put, PutFile, PutOptions, RestoreOptions, Restored, Result, StructureDamage, Tidied, TidyOptions,
+    Verified,
 };
 
 use crate::layout::object_path;
@@ -195,7 +196,7 @@ fn url(path: &Path) -> String {
 }
 
 pub(crate) fn object_stat(stat: &Stat) -> ObjectStat {
-    ObjectStat { size: stat.size, metadata: Some(stat.into()) }
+    ObjectStat { size: stat.size, metadata: Some(stat.into()), since: Some(stat.ctime) }
 }
 
 impl ObjectStore for ShardedStore {
@@ -261,5 +262,17 @@ impl Maintain for ShardedStore {
 
     fn remove(&self, id: &ObjectId) -> Result<bool> {
         self.remove_object(id)
+    }
+
+    fn quarantine(&self, id: &ObjectId, into: &Dir, name: &RelPath) -> Result<bool> {
+        self.set_aside(id, into, name)
+    }
+
+    fn check_structure(&self, found: &mut dyn FnMut(StructureDamage)) -> Result<()> {
+        self.check_shards(found)
+    }
+
+    fn tidy(&self, options: &TidyOptions) -> Result<Tidied> {
+        self.collect_temporaries(options)
     }
 }

@@ -68,6 +68,8 @@ pub enum Operation {
     Verify,
     /// Deleting an object.
     Remove,
+    /// Compacting the store.
+    Repack,
 }
 
 impl fmt::Display for Operation {
@@ -83,6 +85,7 @@ impl fmt::Display for Operation {
             Self::Sync => "make durable",
             Self::Verify => "verify",
             Self::Remove => "remove",
+            Self::Repack => "compact",
         })
     }
 }
@@ -261,7 +264,9 @@ impl fmt::Display for Error {
         match (operation, id) {
             (Operation::OpenStore, _) => write!(f, "the store '{store}'")?,
             (_, Some(id)) => write!(f, "object {id} in '{store}'")?,
-            (Operation::List | Operation::Sync, None) => write!(f, "the objects of '{store}'")?,
+            (Operation::List | Operation::Sync | Operation::Repack, None) => {
+                write!(f, "the objects of '{store}'")?;
+            }
             (_, None) => write!(f, "an object in '{store}'")?,
         }
         if let Some(path) = path {

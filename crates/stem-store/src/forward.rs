@@ -5,12 +5,12 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use stem_fs::TempFile;
+use stem_fs::{Dir, RelPath, TempFile};
 use stem_hash::{IdPrefix, ObjectId};
 
 use crate::error::Result;
 use crate::file::{FileSource, PutFile};
-use crate::maintain::{Maintain, Verified};
+use crate::maintain::{Maintain, RepackOptions, Repacked, StructureDamage, Tidied, TidyOptions, Verified};
 use crate::options::{Put, PutOptions, RestoreOptions, Restored};
 use crate::reader::ObjectRead;
 use crate::store::{Capabilities, ObjectStat, ObjectStore};
@@ -56,6 +56,9 @@ macro_rules! forward {
             ) -> Result<Option<Restored>> {
                 (**self).restore_file(id, target, options)
             }
+            fn storage_order(&self, ids: &[ObjectId]) -> Result<Vec<usize>> {
+                (**self).storage_order(ids)
+            }
         }
 
         impl<S: Maintain + ?Sized> Maintain for $pointer {
@@ -64,6 +67,21 @@ macro_rules! forward {
             }
             fn remove(&self, id: &ObjectId) -> Result<bool> {
                 (**self).remove(id)
+            }
+            fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
+                (**self).repack(options)
+            }
+            fn quarantine(&self, id: &ObjectId, into: &Dir, name: &RelPath) -> Result<bool> {
+                (**self).quarantine(id, into, name)
+            }
+            fn check_structure(&self, found: &mut dyn FnMut(StructureDamage)) -> Result<()> {
+                (**self).check_structure(found)
+            }
+            fn stored_bytes(&self) -> Result<Option<u64>> {
+                (**self).stored_bytes()
+            }
+            fn tidy(&self, options: &TidyOptions) -> Result<Tidied> {
+                (**self).tidy(options)
             }
         }
     )*};

@@ -30,7 +30,7 @@ pub use copy::{CopyFailure, CopyJob, copy_file, copy_verified, verify_copy};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use ext::ObjectStoreExt;
 pub use file::{FileReader, FileSource, PutFile, PutMethod, Stopped};
-pub use maintain::{Maintain, Verified};
+pub use maintain::{Maintain, RepackOptions, Repacked, StructureDamage, Tidied, TidyOptions, Verified};
 pub use memory::MemoryStore;
 pub use options::{
     Durability, FileMetadata, Progress, Put, PutOptions, RestoreOptions, Restored, Verify, Written,

@@ -35,7 +35,7 @@ struct Object {
 
 impl Object {
     fn stat(&self) -> ObjectStat {
-        ObjectStat { size: self.bytes.len() as u64, metadata: self.metadata }
+        ObjectStat { size: self.bytes.len() as u64, metadata: self.metadata, since: None }
     }
 }
 

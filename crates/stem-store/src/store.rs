@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::io::Read;
 use std::ops::ControlFlow;
 
-use stem_fs::TempFile;
+use stem_fs::{TempFile, Timestamp};
 use stem_hash::{Algorithm, IdPrefix, ObjectId};
 
 use crate::defaults;
@@ -33,6 +33,9 @@ pub struct ObjectStat {
     pub size: u64,
     /// Permission bits and mtime, if the store keeps them.
     pub metadata: Option<FileMetadata>,
+    /// When the store got it, or later, by a clock that no program sets (the ctime of a file, never its mtime); `None`
+    /// where nobody knows.
+    pub since: Option<Timestamp>,
 }
 
 /// A set of immutable objects named by the hash of their bytes.
@@ -73,7 +76,7 @@ pub struct ObjectStat {
 ///
 /// # Implementing
 ///
-/// The defaults of the last three methods are correct for every store; an override changes only speed. Run
+/// The defaults of the last four methods are correct for every store; an override changes only speed. Run
 /// `stem_testkit::conformance_suite!` over the backend, and over every stack that it appears in.
 pub trait ObjectStore: Debug + Send + Sync {
     /// The store as its user knows it: its URL, without secrets. Errors carry it.
@@ -123,5 +126,11 @@ pub trait ObjectStore: Debug + Send + Sync {
         options: &RestoreOptions<'_>,
     ) -> Result<Option<Restored>> {
         defaults::restore_file(self, id, target, options)
+    }
+
+    /// The order in which reading these objects costs least, as positions in `ids`: each exactly once. An object that is
+    /// not there has a place like any other. By default the order that was given.
+    fn storage_order(&self, ids: &[ObjectId]) -> Result<Vec<usize>> {
+        Ok((0..ids.len()).collect())
     }
 }

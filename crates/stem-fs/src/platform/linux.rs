@@ -146,7 +146,11 @@ pub(crate) fn can_sync_all(dir: &DirHandle) -> bool {
 }
 
 pub(crate) fn sync_all(dir: &DirHandle) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(dir)?)
+    match rustix::fs::syncfs(dir) {
+        // Not tried again, for the error of a write may have been reported in its place; and not the user's interruption.
+        Err(Errno::INTR) => Err(io::Error::other("the flush was interrupted by a signal")),
+        other => Ok(other?),
+    }
 }
 
 /// Read leases: `fcntl(2)`, "Leases". No safe wrapper of them exists.

@@ -35,7 +35,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 
 /// Opens the directory at `path`; links in the path that the user gave are followed, as everywhere on the system.
 pub(crate) fn open_root(path: &Path) -> io::Result<DirHandle> {
-    Ok(rustix::fs::open(path, DIRECTORY, Mode::empty())?)
+    Ok(retry_on_intr(|| rustix::fs::open(path, DIRECTORY, Mode::empty()))?)
 }
 
 pub(crate) fn open_dir(dir: &DirHandle, rel: &[u8]) -> io::Result<DirHandle> {
@@ -110,7 +110,7 @@ fn kind(file_type: FileType) -> FileKind {
 
 pub(crate) fn list(dir: &DirHandle) -> io::Result<Vec<DirEntry>> {
     let mut entries = Vec::new();
-    for entry in SystemDir::read_from(dir)? {
+    for entry in retry_on_intr(|| SystemDir::read_from(dir))? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if name == b"." || name == b".." {
@@ -133,14 +133,16 @@ pub(crate) fn list(dir: &DirHandle) -> io::Result<Vec<DirEntry>> {
 /// Creates an empty file for reading and writing; fails when the name exists. The process's umask applies to `mode`.
 pub(crate) fn create_file(dir: &DirHandle, name: &[u8], mode: u32) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let fd = rustix::fs::openat(dir, &*bytes_path(name), flags, Mode::from_raw_mode(number(mode)))?;
+    // Interrupted after it was made, the file is in the way of the second try, as any other would be.
+    let mode = Mode::from_raw_mode(number(mode));
+    let fd = retry_on_intr(|| rustix::fs::openat(dir, &*bytes_path(name), flags, mode))?;
     Ok(File::from(fd))
 }
 
 /// Opens a lock file; for writing, which locks of network file systems ask for.
 pub(crate) fn open_lock(dir: &DirHandle, name: &[u8]) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(File::from(rustix::fs::openat(dir, &*bytes_path(name), flags, Mode::empty())?))
+    Ok(File::from(retry_on_intr(|| rustix::fs::openat(dir, &*bytes_path(name), flags, Mode::empty()))?))
 }
 
 /// Creates a lock file.
@@ -190,7 +192,7 @@ pub(crate) fn sync_dir(dir: &DirHandle) -> io::Result<()> {
     if rustix::fs::fcntl_fullfsync(dir).is_ok() {
         return Ok(());
     }
-    Ok(rustix::fs::fsync(dir)?)
+    Ok(retry_on_intr(|| rustix::fs::fsync(dir))?)
 }
 
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {

@@ -1,0 +1,426 @@
+//! Which packs there are, and in which of them an id is found.
+//!
+//! Readers work on an immutable snapshot and take no lock; whoever finds nothing, or finds that a pack has vanished, has
+//! the directory looked at again. That costs one `stat` while nothing changed: the time of the directory's last change
+//! tells, where it is not so young that another change may bear the same time.
+//!
+//! The multi-pack index answers for the packs that it covers, each other pack is asked by its own index. An index that is
+//! missing or does not tell the truth is computed anew from its pack, and kept in memory where it cannot be written.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parking_lot::{Mutex, RwLock};
+use stem_fs::{Dir, Publish, Stat, Timestamp};
+use stem_hash::{Algorithm, IdPrefix, ObjectId};
+
+use crate::files::{MULTI_NAME, OpenFiles, Pack, index_name, pack_id, plain};
+use crate::format::PackId;
+use crate::index::{Access, CoveredPack, Index, IndexEntry, IndexKind, Want, merge};
+use crate::place::Place;
+use crate::record::{Bad, Spot};
+use crate::scan;
+use crate::source::ReadError;
+
+/// How long after a change of the directory another one may bear the same time: a tick of a slow clock, and more.
+const BLUR: Duration = Duration::from_millis(50);
+/// The same where times have no parts of a second.
+const COARSE_BLUR: Duration = Duration::from_millis(2500);
+/// So many packs outside of the multi-pack index are worth making it anew, if they are also this part of all.
+const LOOSE: usize = 8;
+const LOOSE_SHARE: usize = 4;
+
+/// A place where an id was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Hit {
+    pub(crate) pack: Arc<Pack>,
+    pub(crate) entry: IndexEntry,
+}
+
+/// The packs at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) packs: HashMap<PackId, Arc<Pack>>,
+    multi: Option<Multi>,
+    /// Packs that the multi-pack index does not cover.
+    loose: Vec<Arc<Pack>>,
+}
+
+#[derive(Debug, Clone)]
+struct Multi {
+    index: Arc<Index>,
+    /// By number in the index; `None` for packs that are gone.
+    packs: Arc<[Option<Arc<Pack>>]>,
+    stamp: Stamp,
+}
+
+/// By what a change of a file or directory is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    mtime: Timestamp,
+    ctime: Timestamp,
+}
+
+impl From<&Stat> for Stamp {
+    fn from(stat: &Stat) -> Self {
+        Self { inode: stat.inode, size: stat.size, mtime: stat.mtime, ctime: stat.ctime }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    algorithm: Algorithm,
+    current: RwLock<Arc<Snapshot>>,
+    /// What the directory looked like when the snapshot was made; `None` when that cannot be relied on.
+    seen: Mutex<Option<Stamp>>,
+    pub(crate) open_files: OpenFiles,
+}
+
+fn is_settled(stamp: &Stamp) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let secs = u64::try_from(stamp.ctime.secs.max(stamp.mtime.secs)).unwrap_or(0);
+    let changed = Duration::new(secs, stamp.ctime.nanos.max(stamp.mtime.nanos).min(999_999_999));
+    let blur = if stamp.ctime.nanos == 0 { COARSE_BLUR } else { BLUR };
+    now.checked_sub(changed).is_some_and(|age| age > blur)
+}
+
+fn bad_index(error: ReadError) -> Bad {
+    match error {
+        ReadError::Io(error) => Bad::Unreadable(stem_fs::Error::new("read", "the index of a pack", error)),
+        ReadError::Damaged(error) => Bad::Damaged(error.to_string()),
+    }
+}
+
+impl Catalog {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        Self {
+            algorithm,
+            current: RwLock::default(),
+            seen: Mutex::default(),
+            open_files: OpenFiles::default(),
+        }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Snapshot> {
+        self.current.read().clone()
+    }
+
+    /// Looks at the directory again if it may have changed. Says whether there is a new snapshot.
+    pub(crate) fn refresh(&self, place: &Place) -> Result<bool, Bad> {
+        let Some(dir) = place.packs().map_err(Bad::Unreadable)? else { return Ok(false) };
+        let mut seen = self.seen.lock();
+        let stamp = Stamp::from(&dir.stat_self().map_err(Bad::Unreadable)?);
+        if *seen == Some(stamp) {
+            return Ok(false);
+        }
+        let reliable = is_settled(&stamp);
+        let changed = self.load(dir)?;
+        *seen = reliable.then_some(stamp);
+        Ok(changed)
+    }
+
+    /// Makes a new snapshot of the directory. Says whether anything changed.
+    fn load(&self, dir: &Dir) -> Result<bool, Bad> {
+        let names = dir.entries().map_err(Bad::Unreadable)?;
+        let old = self.current();
+        let mut packs = HashMap::new();
+        for id in names.iter().filter_map(|entry| pack_id(&entry.name)) {
+            let pack = old.packs.get(&id).cloned().unwrap_or_else(|| Arc::new(Pack::new(id, dir, false)));
+            packs.insert(id, pack);
+        }
+        let stat = dir.stat(&plain(MULTI_NAME)).map_err(Bad::Unreadable)?;
+        let stamp = stat.as_ref().map(Stamp::from);
+        let same_multi = old.multi.as_ref().map(|multi| multi.stamp) == stamp;
+        if same_multi && packs.len() == old.packs.len() && packs.keys().all(|id| old.packs.contains_key(id)) {
+            return Ok(false);
+        }
+        let index = match (&old.multi, stamp) {
+            (_, None) => None,
+            (Some(multi), Some(stamp)) if same_multi => Some((multi.index.clone(), stamp)),
+            // One that is damaged is as good as none.
+            (_, Some(stamp)) => self.open_multi(dir)?.map(|index| (Arc::new(index), stamp)),
+        };
+        let fresh = Arc::new(Self::arrange(packs, index));
+        // A pack that was published meanwhile and is not in the listing comes back with the next refresh, which
+        // `added` asks for.
+        *self.current.write() = fresh;
+        Ok(true)
+    }
+
+    fn open_multi(&self, dir: &Dir) -> Result<Option<Index>, Bad> {
+        let Some(file) = dir.open_file(&plain(MULTI_NAME)).map_err(Bad::Unreadable)? else { return Ok(None) };
+        let index = Index::open(file, IndexKind::Multi, Access::Map).ok();
+        Ok(index.filter(|index| index.algorithm() == self.algorithm))
+    }
+
+    fn arrange(packs: HashMap<PackId, Arc<Pack>>, index: Option<(Arc<Index>, Stamp)>) -> Snapshot {
+        let multi = index.map(|(index, stamp)| {
+            let packs = index.packs().map(|covered| packs.get(&covered.id).cloned()).collect();
+            Multi { index, packs, stamp }
+        });
+        let covered: HashSet<PackId> =
+            multi.iter().flat_map(|multi| multi.packs.iter().flatten()).map(|pack| pack.id).collect();
+        let loose = packs.values().filter(|pack| !covered.contains(&pack.id)).cloned().collect();
+        Snapshot { packs, multi, loose }
+    }
+
+    /// Takes in a pack that was just published, so that no listing is needed.
+    pub(crate) fn added(&self, pack: Arc<Pack>) {
+        let mut seen = self.seen.lock();
+        let mut current = self.current.write();
+        let mut packs = current.packs.clone();
+        packs.insert(pack.id, pack);
+        let multi = current.multi.as_ref().map(|multi| (multi.index.clone(), multi.stamp));
+        *current = Arc::new(Self::arrange(packs, multi));
+        *seen = None;
+    }
+
+    /// Forgets packs that were just removed.
+    pub(crate) fn removed(&self, gone: &HashSet<PackId>) {
+        let mut seen = self.seen.lock();
+        let mut current = self.current.write();
+        let packs = current.packs.iter().filter(|(id, _)| !gone.contains(*id));
+        let packs = packs.map(|(id, pack)| (*id, pack.clone())).collect();
+        let multi = current.multi.as_ref().map(|multi| (multi.index.clone(), multi.stamp));
+        *current = Arc::new(Self::arrange(packs, multi));
+        *seen = None;
+    }
+
+    /// The pack's own index; made if it is missing or damaged.
+    pub(crate) fn index(&self, pack: &Arc<Pack>, place: &Place) -> Result<Arc<Index>, Bad> {
+        let mut slot = pack.index.lock();
+        if let Some(index) = &*slot {
+            return Ok(index.clone());
+        }
+        let Some(dir) = place.packs().map_err(Bad::Unreadable)? else { return Err(Bad::Vanished) };
+        let opened = match dir.open_file(&index_name(pack.id)).map_err(Bad::Unreadable)? {
+            Some(file) => Index::open(file, IndexKind::Pack, Access::Map).ok(),
+            None => None,
+        };
+        let fits = |index: &Index| {
+            index.algorithm() == self.algorithm
+                && index.packs().next().is_some_and(|covered| covered.id == pack.id)
+        };
+        let index = match opened.filter(fits) {
+            Some(index) => index,
+            None => self.rebuild(pack, place)?,
+        };
+        Ok(slot.insert(Arc::new(index)).clone())
+    }
+
+    /// Computes the index of a pack from the pack, and writes it where that is possible.
+    fn rebuild(&self, pack: &Arc<Pack>, place: &Place) -> Result<Index, Bad> {
+        let (bytes, _) = self.compute(pack)?;
+        self.keep(pack, bytes, place)
+    }
+
+    /// The bytes of the index as the pack tells them, and whether the pack is complete.
+    fn compute(&self, pack: &Arc<Pack>) -> Result<(Vec<u8>, bool), Bad> {
+        let file = pack.file(&self.open_files)?;
+        let mut bytes = Vec::new();
+        let (_, end) = scan::rebuild_index(&*file.file, &mut bytes).map_err(bad_index)?;
+        Ok((bytes, end.torn.is_none()))
+    }
+
+    fn keep(&self, pack: &Arc<Pack>, bytes: Vec<u8>, place: &Place) -> Result<Index, Bad> {
+        // A medium that cannot be written to has its indices in memory.
+        let _ = place.write(&index_name(pack.id), &bytes, Publish::Replace);
+        let index = Index::from_bytes(bytes, IndexKind::Pack).map_err(bad_index)?;
+        if index.algorithm() == self.algorithm {
+            return Ok(index);
+        }
+        let (found, wanted) = (index.algorithm(), self.algorithm);
+        Err(Bad::Damaged(format!(
+            "the ids of pack {} are made with {found}, those of the store with {wanted}",
+            pack.id
+        )))
+    }
+
+    /// An index sent a reader to a place where no such record is. Says whether asking again may help.
+    ///
+    /// A pack that is torn or damaged does not disprove its index, which knows what the pack once held: then the record
+    /// is damaged, which is another answer than absent.
+    pub(crate) fn distrust(&self, pack: &Arc<Pack>, place: &Place) -> bool {
+        if pack.rebuilt.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let Ok((bytes, true)) = self.compute(pack) else { return false };
+        let Ok(index) = self.keep(pack, bytes, place) else { return false };
+        *pack.index.lock() = Some(Arc::new(index));
+        // The multi-pack index may be what lied: from now on this handle asks each pack itself.
+        let mut current = self.current.write();
+        *current = Arc::new(Self::arrange(current.packs.clone(), None));
+        true
+    }
+
+    /// The index of a pack is itself damaged, and says so. Says whether there is another one now.
+    fn replace_index(&self, pack: &Arc<Pack>, place: &Place) -> bool {
+        if pack.rebuilt.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let Ok(index) = self.rebuild(pack, place) else { return false };
+        *pack.index.lock() = Some(Arc::new(index));
+        true
+    }
+
+    /// Asks the pack's own index, and its successor where it turns out to be damaged.
+    pub(crate) fn ask<T>(
+        &self,
+        pack: &Arc<Pack>,
+        place: &Place,
+        mut ask: impl FnMut(&Index) -> Result<T, ReadError>,
+    ) -> Result<T, Bad> {
+        match ask(&*self.index(pack, place)?) {
+            Err(error) if error.is_damage() && self.replace_index(pack, place) => {
+                ask(&*self.index(pack, place)?).map_err(bad_index)
+            }
+            other => other.map_err(bad_index),
+        }
+    }
+
+    /// Where this id is found in this snapshot.
+    pub(crate) fn find(
+        &self,
+        snapshot: &Snapshot,
+        id: &ObjectId,
+        want: Want,
+        place: &Place,
+    ) -> Result<Vec<Hit>, Bad> {
+        let (mut hits, mut failed) = (Vec::new(), None);
+        for pack in &snapshot.loose {
+            let found = match self.ask(pack, place, |index| index.find(id, want)) {
+                // Its successor is found with the next refresh.
+                Err(Bad::Vanished) => continue,
+                // It matters only if no other pack has the id.
+                Err(bad) => {
+                    failed = Some(bad);
+                    continue;
+                }
+                Ok(found) => found,
+            };
+            hits.extend(found.map(|entry| Hit { pack: pack.clone(), entry }));
+        }
+        if let Some(multi) = &snapshot.multi {
+            match multi.index.find(id, want) {
+                Ok(found) => hits.extend(found.filter_map(|entry| {
+                    let pack = multi.packs.get(usize::from(entry.pack))?.clone()?;
+                    Some(Hit { pack, entry })
+                })),
+                Err(error) if error.is_damage() => {
+                    let without = self.without_multi();
+                    return self.find(&without, id, want, place);
+                }
+                Err(error) => failed = Some(bad_index(error)),
+            }
+        }
+        match failed {
+            Some(bad) if hits.is_empty() => Err(bad),
+            _ => Ok(hits),
+        }
+    }
+
+    /// A snapshot that asks each pack itself, because the multi-pack index is damaged.
+    fn without_multi(&self) -> Arc<Snapshot> {
+        let mut current = self.current.write();
+        let packs = current.packs.clone();
+        *current = Arc::new(Self::arrange(packs, None));
+        current.clone()
+    }
+
+    /// The ids of objects with this prefix in this snapshot, sorted, each once.
+    pub(crate) fn list(
+        &self,
+        snapshot: &Snapshot,
+        prefix: &IdPrefix,
+        place: &Place,
+    ) -> Result<Vec<ObjectId>, Bad> {
+        let mut ids = Vec::new();
+        let mut collect = |index: &Index, known: &dyn Fn(&IndexEntry) -> bool| {
+            for entry in index.find_prefix(prefix) {
+                let entry = entry?;
+                if entry.kind.is_object() && known(&entry) && ids.last() != Some(&entry.id) {
+                    ids.push(entry.id);
+                }
+            }
+            Ok::<(), ReadError>(())
+        };
+        for pack in &snapshot.loose {
+            match self.ask(pack, place, |index| collect(index, &|_| true)) {
+                Err(Bad::Vanished) => {}
+                collected => collected?,
+            }
+        }
+        if let Some(multi) = &snapshot.multi {
+            let there =
+                |entry: &IndexEntry| matches!(multi.packs.get(usize::from(entry.pack)), Some(Some(_)));
+            match collect(&multi.index, &there) {
+                Err(error) if error.is_damage() => {
+                    let without = self.without_multi();
+                    return self.list(&without, prefix, place);
+                }
+                other => other.map_err(bad_index)?,
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Whether every name of a pack in the snapshot is durable for certain; if not, makes them so.
+    pub(crate) fn settle(&self, dir: &Dir) -> stem_fs::Result<()> {
+        let snapshot = self.current();
+        if snapshot.packs.values().all(|pack| pack.is_settled()) {
+            return Ok(());
+        }
+        dir.sync()?;
+        for pack in snapshot.packs.values() {
+            pack.settle();
+        }
+        Ok(())
+    }
+
+    /// Makes the multi-pack index anew where many packs are outside of it, or where `force` says so. It is for speed
+    /// alone, so nothing fails when this does.
+    pub(crate) fn merge(&self, place: &Place, force: bool) {
+        let snapshot = self.current();
+        let loose = snapshot.loose.len();
+        let all = snapshot.packs.len();
+        let worth = loose >= LOOSE && loose * LOOSE_SHARE >= all;
+        let stale = snapshot.multi.as_ref().is_some_and(|multi| multi.packs.iter().any(Option::is_none));
+        if worth || (force && (stale || loose > 1)) {
+            // Dropped if it fails: the old one, or none, serves too.
+            let _ = self.merge_now(&snapshot, place);
+        }
+    }
+
+    fn merge_now(&self, snapshot: &Snapshot, place: &Place) -> Result<(), Bad> {
+        let dir = place.make_packs().map_err(Bad::Unreadable)?;
+        let loose =
+            snapshot.loose.iter().map(|pack| self.index(pack, place)).collect::<Result<Vec<_>, _>>()?;
+        let inputs: Vec<&Index> = snapshot
+            .multi
+            .iter()
+            .map(|multi| &*multi.index)
+            .chain(loose.iter().map(|index| &**index))
+            .collect();
+        let mut keep = |covered: &CoveredPack| snapshot.packs.contains_key(&covered.id);
+        let mut temp = place.with_staging(|dir| dir.temp_file(0o444)).map_err(Bad::Unreadable)?;
+        merge(&inputs, self.algorithm, &mut keep, &mut temp).map_err(bad_index)?;
+        temp.sync().map_err(Bad::Unreadable)?;
+        temp.persist(&dir, &plain(MULTI_NAME), Publish::Replace).map_err(Bad::Unreadable)?;
+        let mut seen = self.seen.lock();
+        *seen = None;
+        self.load(&dir).map(drop)
+    }
+}
+
+impl Hit {
+    /// The record's place in the pack's file.
+    pub(crate) fn spot(&self, open: &OpenFiles) -> Result<Spot, Bad> {
+        Ok(Spot { pack: self.pack.file(open)?, offset: self.entry.offset })
+    }
+}
