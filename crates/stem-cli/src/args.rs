@@ -6,12 +6,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{
     ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint,
 };
 
+use stemvault::StoreUrl;
 use stemvault::format::text::PyStr;
 
 use crate::failure::Failure;
@@ -71,6 +73,7 @@ pub(crate) enum Color {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "a process makes one")]
 pub(crate) enum Command {
     /// Make a repository
     #[command(after_help = examples::INIT)]
@@ -91,6 +94,31 @@ pub(crate) enum Command {
     /// Look into the object store, or put something there
     #[command(subcommand, after_help = examples::OBJECT)]
     Object(ObjectCommand),
+    /// Check every object, and what entries and commits need
+    ///
+    /// Reads every byte of the store and compares what entries, snapshots and records need with what is there. The exit
+    /// code is 4 when something is damaged or missing; the paths affected are listed. Nothing is ever deleted.
+    #[command(after_help = examples::VERIFY)]
+    Verify(VerifyArgs),
+    /// Remove objects that nothing needs any more
+    ///
+    /// An object is needed by entries, snapshots and commits, by what `stem stash undo` can bring back, and by stashes of
+    /// Muse. What is not needed is noted, and removed by a later run when it has been so for 14 days.
+    #[command(after_help = examples::GC)]
+    Gc(GcArgs),
+    /// Move objects into packs: audio at the size of FLAC, edits at the size of the edit
+    ///
+    /// Objects that stash entries and branch heads name stay loose, because Muse reads no packs; --all moves them too.
+    /// `stem` itself reads both, whatever lies where. What is packed is decoded and compared before the loose file goes.
+    #[command(after_help = examples::PACK)]
+    Pack(PackArgs),
+    /// Make packed objects loose again, as Muse stores them
+    #[command(after_help = examples::UNPACK)]
+    Unpack {
+        /// Only objects whose ids begin so
+        #[arg(value_name = "ID")]
+        ids: Vec<String>,
+    },
     /// Run the main job on a generated session, start to end
     ///
     /// Makes a session of stems in a temporary directory, records it, edits it as a working day does, shelves the work,
@@ -154,26 +182,71 @@ pub(crate) enum StashCommand {
     },
     /// Bring the files of an entry back and keep the entry
     #[command(after_help = examples::APPLY)]
-    Apply(ApplyArgs),
+    Apply(ApplyPathsArgs),
     /// Bring the files of an entry back and drop the entry
     ///
-    /// The entry goes only when every file is in place; an entry that could not be brought back whole stays.
+    /// The entry goes only when every file is in place; an entry that could not be brought back whole stays. `stem stash
+    /// undo` takes it back.
     #[command(after_help = examples::POP)]
     Pop(ApplyArgs),
-    /// Drop an entry without bringing it back
+    /// Drop an entry without bringing it back; `stem stash undo` takes it back
     #[command(after_help = examples::DROP)]
     Drop {
         /// stash@{N}, N, or the beginning of an entry's id
         #[arg(value_name = "REF", default_value = "0")]
         reference: String,
     },
-    /// Drop all entries
+    /// Drop all entries; `stem stash undo` takes it back
     #[command(after_help = examples::CLEAR)]
     Clear {
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
     },
+    /// Revert the last push, apply, pop, drop or clear; again goes further back
+    ///
+    /// Files come back byte for byte, also newer work that was written over. What has changed since stays as it is and is
+    /// reported. Each step can be undone for 30 days, unless configured otherwise.
+    #[command(after_help = examples::UNDO)]
+    Undo(UndoArgs),
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is typed by itself")]
+pub(crate) struct UndoArgs {
+    /// Go forward again: do what was undone last once more
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) redo: bool,
+    /// List what can be undone and done again
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Only say what would be done
+    #[arg(short = 'n', long, conflicts_with = "list")]
+    pub(crate) dry_run: bool,
+    /// Also replace what has changed since; it is saved first
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) force: bool,
+}
+
+/// What to do where newer work stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnConflict {
+    /// Replace it; `stem stash undo` brings it back.
+    Overwrite,
+    /// Leave it, and write the stashed file beside it: `kick (stash 1a2b3c4d).wav`.
+    KeepBoth,
+    /// Change nothing at all, and say where it stands.
+    Fail,
+}
+
+/// `apply` can be told to bring back a part.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyPathsArgs {
+    #[command(flatten)]
+    pub(crate) args: ApplyArgs,
+    /// Bring back these files and directories only, relative to the working tree
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -206,9 +279,13 @@ pub(crate) struct PushOptions {
     /// Do as if the branch had no commit
     #[arg(long)]
     pub(crate) no_head: bool,
+    /// Write objects here instead of where the configuration says: pack: or sharded:.muse/objects
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<StoreUrl>,
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is typed by itself")]
 pub(crate) struct ApplyArgs {
     /// stash@{N}, N, or the beginning of an entry's id
     #[arg(value_name = "REF", default_value = "0")]
@@ -222,6 +299,15 @@ pub(crate) struct ApplyArgs {
     /// Go on without what is missing or damaged; pop then drops the entry nevertheless
     #[arg(long)]
     pub(crate) force: bool,
+    /// What to do where the working tree has newer work: a file that is neither HEAD's nor the entry's
+    #[arg(long, value_name = "HOW", default_value = "overwrite")]
+    pub(crate) on_conflict: OnConflict,
+    /// Also delete what HEAD had and the entry had not
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// Only say what would be done
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -262,6 +348,49 @@ pub(crate) enum ObjectCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Put damaged objects aside, and bring them back from other copies where there are any
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Compare the working tree with HEAD too, every byte
+    #[arg(long)]
+    pub(crate) worktree: bool,
+    /// Leave out what a run before found sound before it was stopped
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Verify this store, instead of the repository's
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// With --repair: bring objects back from this store too
+    #[arg(long, value_name = "URL", requires = "repair")]
+    pub(crate) from: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GcArgs {
+    /// Say what would be removed, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long an object has to be known as unneeded, such as 14d or 12h; shorter times are for those who know that
+    /// nothing else uses the repository
+    #[arg(long, value_name = "AGE", value_parser = stemvault::parse_age)]
+    pub(crate) grace: Option<Duration>,
+    /// Give up what `stem stash undo` could bring back, if it is older than this
+    #[arg(long, value_name = "AGE", value_parser = stemvault::parse_age)]
+    pub(crate) expire_undo: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PackArgs {
+    /// Also what stash entries and branch heads name; Muse cannot read that then
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only what has been in the store for so long, such as 14d or 12h
+    #[arg(long, value_name = "AGE", value_parser = stemvault::parse_age)]
+    pub(crate) older_than: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// How large the session is: a number with K, M, G or T
     #[arg(long, default_value = "1G", value_parser = human::parse_size)]
@@ -269,6 +398,9 @@ pub(crate) struct DemoArgs {
     /// Keep the directory and say where it is
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Where objects are kept: sharded:.muse/objects (the default) or pack:
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<StoreUrl>,
 }
 
 /// Arguments that led to no command.

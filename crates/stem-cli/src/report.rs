@@ -76,10 +76,12 @@ impl Report {
         self.problems.push(Problem { text: text.into(), harmless: true });
     }
 
-    /// Says that a push died, if one did.
+    /// Says that a command died, if one did.
     pub(crate) fn interrupted(&mut self, vault: &Vault) {
         if vault.stash().is_interrupted().unwrap_or(false) {
-            self.note("a push was interrupted: the next command that writes finishes or undoes it first");
+            self.note(
+                "a command was interrupted: the next one that writes finishes it or takes it back first",
+            );
         }
     }
 

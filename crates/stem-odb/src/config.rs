@@ -1,13 +1,22 @@
 //! `.muse/stem/config.toml`: what a repository chose. Documented in `docs/format/config.md`.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use stem_fs::{Dir, RelPath};
 
+use crate::age::parse_age;
 use crate::error::{Error, Result};
 use crate::url::StoreUrl;
 
 /// Largest configuration that is read.
 const MAX_CONFIG: u64 = 1 << 20;
+/// How long unneeded objects are kept unless configured otherwise: 14 days.
+const DEFAULT_GRACE: Duration = Duration::from_hours(14 * 24);
+/// How long what a verb did can be undone unless configured otherwise: 30 days.
+const DEFAULT_UNDO_EXPIRE: Duration = Duration::from_hours(30 * 24);
+/// What stands for an age that is never reached.
+const NEVER: &str = "never";
 /// The version that this engine reads.
 const VERSION: u64 = 1;
 
@@ -20,6 +29,10 @@ pub struct Config {
     pub work_tree: Option<RelPath>,
     /// Whether files may be mapped into memory for hashing.
     pub mmap: bool,
+    /// How long an object has to be known as unneeded before it is collected.
+    pub gc_grace: Duration,
+    /// How long what a verb did can be undone; `None` is for ever.
+    pub undo_expire: Option<Duration>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +42,8 @@ struct File {
     store: StoreSection,
     worktree: WorkTreeSection,
     hash: HashSection,
+    gc: GcSection,
+    undo: UndoSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -49,6 +64,18 @@ struct HashSection {
     mmap: Option<bool>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct GcSection {
+    grace: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct UndoSection {
+    expire: Option<String>,
+}
+
 impl Config {
     /// What holds for a repository that chose nothing: Muse's own store and working directory.
     pub fn default_for_muse() -> Self {
@@ -57,7 +84,13 @@ impl Config {
             location: ".muse/objects".into(),
             options: std::collections::BTreeMap::new(),
         };
-        Self { store, work_tree: RelPath::new(*b"muse-work").ok(), mmap: true }
+        Self {
+            store,
+            work_tree: RelPath::new(*b"muse-work").ok(),
+            mmap: true,
+            gc_grace: DEFAULT_GRACE,
+            undo_expire: Some(DEFAULT_UNDO_EXPIRE),
+        }
     }
 
     /// Reads the configuration of the repository whose `.muse` is `muse`. A missing file means the defaults.
@@ -71,7 +104,7 @@ impl Config {
     /// Reads the bytes of a configuration; the error is for people.
     pub fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|e| format!("it is not UTF-8: {e}"))?;
-        let file: File = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+        let file: File = toml::from_str(text).map_err(|e| printable(e.to_string().trim_end()))?;
         if let Some(version) = file.version
             && version != VERSION
         {
@@ -91,8 +124,25 @@ impl Config {
         if let Some(mmap) = file.hash.mmap {
             config.mmap = mmap;
         }
+        if let Some(grace) = file.gc.grace {
+            config.gc_grace = parse_age(&grace).map_err(|e| format!("gc.grace: {e}"))?;
+        }
+        if let Some(age) = file.undo.expire {
+            let parsed = if age == NEVER { Ok(None) } else { parse_age(&age).map(Some) };
+            config.undo_expire = parsed.map_err(|e| format!("undo.expire: {e}, or {NEVER}"))?;
+        }
         Ok(config)
     }
+}
+
+/// A message that quotes a line of the file, without characters that steer a terminal.
+fn printable(message: &str) -> String {
+    let escape = |ch: char| match ch {
+        '\n' => String::from(ch),
+        ch if ch.is_control() => ch.escape_default().collect(),
+        ch => String::from(ch),
+    };
+    message.chars().map(escape).collect()
 }
 
 #[cfg(test)]
@@ -107,11 +157,14 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = b"version = 1\n[store]\nurl = \"sharded:objects?hash=blake3\"\n[worktree]\npath = \".\"\n[hash]\nmmap = false\n";
+        let text = b"version = 1\n[store]\nurl = \"sharded:objects?hash=blake3\"\n[worktree]\npath = \".\"\n[hash]\nmmap = false\n[gc]\ngrace = \"12h\"\n[undo]\nexpire = \"2w\"\n";
         let config = Config::parse(text).unwrap();
         assert_eq!(config.store.location, "objects");
         assert_eq!(config.work_tree, None);
         assert!(!config.mmap);
+        assert_eq!(config.gc_grace, Duration::from_hours(12));
+        assert_eq!(config.undo_expire, Some(Duration::from_hours(14 * 24)));
+        assert_eq!(Config::parse(b"[undo]\nexpire = \"never\"").unwrap().undo_expire, None);
     }
 
     #[test]
@@ -124,10 +177,16 @@ mod tests {
             ("[worktree]\npath = \"/x\"", "absolute"),
             ("store", "line 1"),
             ("[hash]\nmmap = 3", "mmap"),
+            ("[gc]\ngrace = \"14\"", "gc.grace"),
+            ("[gc]\ngrace = 14", "grace"),
+            ("[undo]\nexpire = \"soon\"", "undo.expire"),
+            ("[undo]\nexpires = \"1d\"", "expires"),
         ] {
             let problem = Config::parse(text.as_bytes()).unwrap_err();
             assert!(problem.contains(word), "{text:?} → {problem}");
         }
         assert!(Config::parse(b"\xff").is_err());
+        let problem = Config::parse(b"\x1b[31m = 1").unwrap_err();
+        assert!(problem.lines().all(|line| !line.contains(char::is_control)), "{problem:?}");
     }
 }

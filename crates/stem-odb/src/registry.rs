@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use stem_fs::{Dir, RelPath};
 use stem_hash::Algorithm;
+use stem_layers::Overlay;
+use stem_pack::PackStore;
 use stem_sharded::{Options, ShardedStore};
 use stem_store::{Maintain, MemoryStore};
 
 use crate::error::{Error, Result};
+use crate::pack_options::pack_options;
 use crate::url::StoreUrl;
 
 /// What relative locations are relative to.
@@ -28,6 +31,7 @@ type Open = fn(&StoreUrl, Base<'_>) -> Result<AnyStore>;
 /// Scheme, how it is written, and how it is opened.
 const BACKENDS: &[(&str, &str, Open)] = &[
     ("sharded", "sharded:DIR[?hash=blake3]", open_sharded),
+    ("pack", "pack:[DIR][?hash=blake3&compression=audio&chunk=1M]", open_pack),
     ("memory", "memory:[?hash=blake3]", open_memory),
 ];
 
@@ -66,15 +70,91 @@ fn open_sharded(url: &StoreUrl, base: Base<'_>) -> Result<AnyStore> {
     }
     let location = Path::new(&url.location);
     let store = match base {
-        Base::Repository(root) if url.location.trim_end_matches('/') == ".muse/objects" => {
-            let muse = RelPath::new(*b".muse").ok().map(|path| root.sub(&path)).transpose()?.flatten();
-            let muse = muse.ok_or_else(|| invalid(url, "the repository has no .muse directory"))?;
-            ShardedStore::in_repository(&muse, &options)?
+        Base::Repository(root) if is_repository_objects(&url.location) => {
+            ShardedStore::in_repository(&muse_dir(url, root)?, &options)?
         }
         Base::Repository(root) => ShardedStore::open(&root.path().join(location), &options)?,
         Base::Directory(base) => ShardedStore::open(&base.join(location), &options)?,
     };
     Ok(Arc::new(store))
+}
+
+fn open_pack(url: &StoreUrl, base: Base<'_>) -> Result<AnyStore> {
+    let options = pack_options(url).map_err(|problem| invalid(url, problem))?;
+    let location = Path::new(&url.location);
+    let store = match base {
+        Base::Repository(root) if is_repository_packs(&url.location) => {
+            PackStore::in_repository(&muse_dir(url, root)?, &options)?
+        }
+        Base::Repository(root) => PackStore::open(&root.path().join(location), &options)?,
+        Base::Directory(_) if url.location.is_empty() => {
+            return Err(invalid(url, "outside of a repository it needs the directory: pack:DIR"));
+        }
+        Base::Directory(base) => PackStore::open(&base.join(location), &options)?,
+    };
+    Ok(Arc::new(store))
+}
+
+fn is_repository_packs(location: &str) -> bool {
+    matches!(location.trim_end_matches('/'), "" | ".muse/stem/packs")
+}
+
+fn is_repository_objects(location: &str) -> bool {
+    location.trim_end_matches('/') == ".muse/objects"
+}
+
+fn muse_dir(url: &StoreUrl, root: &Dir) -> Result<Dir> {
+    let muse = RelPath::new(*b".muse").ok().map(|path| root.sub(&path)).transpose()?.flatten();
+    muse.ok_or_else(|| invalid(url, "the repository has no .muse directory"))
+}
+
+/// The stores of a repository.
+#[derive(Debug, Clone)]
+pub struct RepositoryStores {
+    /// What everybody reads and writes: both sides as one.
+    pub all: AnyStore,
+    /// Objects as Muse stores them.
+    pub loose: AnyStore,
+    /// Objects in packs.
+    pub packs: AnyStore,
+}
+
+/// Opens the stores of the repository at `root`: the one that `url` names, which is written to, and the other side (packs
+/// beside loose objects, loose objects beside packs), which is read with it.
+///
+/// # Errors
+///
+/// Also [`Error::InvalidUrl`] for a store of another kind.
+pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
+    let written = open_store(url, Base::Repository(root))?;
+    let beside = |scheme: &str, location: &str| {
+        // The same ids on both sides, or neither would find what the other has.
+        let hash = ("hash".to_owned(), written.capabilities().algorithm.name().to_owned());
+        let url = StoreUrl { scheme: scheme.into(), location: location.into(), options: [hash].into() };
+        open_store(&url, Base::Repository(root))
+    };
+    match url.scheme.as_str() {
+        "sharded" => {
+            let packs = beside("pack", "")?;
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&packs))?);
+            Ok(RepositoryStores { all, loose: written, packs })
+        }
+        "pack" => {
+            let loose = beside("sharded", ".muse/objects")?;
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&loose))?);
+            Ok(RepositoryStores { all, loose, packs: written })
+        }
+        _ => Err(invalid(url, "a repository keeps its objects in a sharded: or a pack: store")),
+    }
+}
+
+/// Whether this is one of the two places that every handle of a repository reads, whatever it is configured to write to.
+pub fn is_within_repository(url: &StoreUrl) -> bool {
+    match url.scheme.as_str() {
+        "sharded" => is_repository_objects(&url.location),
+        "pack" => is_repository_packs(&url.location),
+        _ => false,
+    }
 }
 
 fn open_memory(url: &StoreUrl, base: Base<'_>) -> Result<AnyStore> {
@@ -107,6 +187,9 @@ mod tests {
             ("memory:x", "no location"),
             ("memory:?hash=md5", "md5"),
             ("memory:?colour=red", "colour"),
+            ("pack:", "pack:DIR"),
+            ("pack:x?compression=lzma", "lzma"),
+            ("pack:x?chunk=1", "chunk"),
         ] {
             let problem = open(url, base).unwrap_err().to_string();
             assert!(problem.contains(word), "{url} → {problem}");
@@ -116,7 +199,7 @@ mod tests {
     #[test]
     fn each_backend_opens_and_has_the_hash_that_was_asked_for() {
         let dir = tempfile::tempdir().unwrap();
-        for url in ["sharded:objects", "memory:"] {
+        for url in ["sharded:objects", "pack:packs", "memory:"] {
             let store = open(url, Base::Directory(dir.path())).unwrap();
             assert_eq!(store.capabilities().algorithm, Algorithm::Sha256);
             let store = open(
@@ -125,6 +208,31 @@ mod tests {
             );
             assert_eq!(store.unwrap().capabilities().algorithm, Algorithm::Blake3);
         }
+    }
+
+    #[test]
+    fn a_repository_reads_loose_objects_and_packs_as_one() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join(".muse/objects")).unwrap();
+        let root = Dir::open(dir.path()).unwrap();
+        let loose = open_repository(&"sharded:.muse/objects".parse().unwrap(), &root).unwrap();
+        let packed = open_repository(&"pack:".parse().unwrap(), &root).unwrap();
+        let kick = stem_store::ObjectStoreExt::put_bytes(&*loose.all, b"kick").unwrap().digest.id;
+        let snare = stem_store::ObjectStoreExt::put_bytes(&*packed.all, b"snare").unwrap().digest.id;
+        for stores in [&loose, &packed] {
+            for id in [&kick, &snare] {
+                assert!(stores.all.stat(id).unwrap().is_some());
+            }
+            assert!(stores.loose.stat(&snare).unwrap().is_none());
+            assert!(stores.packs.stat(&kick).unwrap().is_none());
+        }
+        assert!(dir.path().join(".muse/stem/packs").is_dir());
+        for (url, within) in
+            [("pack:", true), ("pack:x", false), ("sharded:.muse/objects/", true), ("memory:", false)]
+        {
+            assert_eq!(is_within_repository(&url.parse().unwrap()), within, "{url}");
+        }
+        assert!(open_repository(&"memory:".parse().unwrap(), &root).is_err());
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl FromStr for StoreUrl {
             let value =
                 percent_decode(value).ok_or_else(|| invalid("a '%' is not followed by two hex digits"))?;
             if options.insert(key.to_owned(), value).is_some() {
-                return Err(invalid(&format!("the option '{key}' is there twice")));
+                return Err(invalid(&format!("the option '{}' is there twice", shorten(key))));
             }
         }
         let location =
@@ -64,8 +64,10 @@ impl fmt::Display for StoreUrl {
     }
 }
 
+/// The beginning of what was given, without characters that steer a terminal.
 fn shorten(text: &str) -> String {
-    text.chars().take(200).collect()
+    let escape = |ch: char| if ch.is_control() { ch.escape_default().collect() } else { String::from(ch) };
+    text.chars().take(200).map(escape).collect()
 }
 
 fn percent_decode(text: &str) -> Option<String> {
@@ -125,6 +127,14 @@ mod tests {
             "x:%00",
         ] {
             assert!(bad.parse::<StoreUrl>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn errors_steer_no_terminal() {
+        for bad in ["\u{1b}[31m", "memory:?\u{7}=1&\u{7}=2"] {
+            let error = bad.parse::<StoreUrl>().unwrap_err().to_string();
+            assert!(!error.contains(char::is_control), "{error:?}");
         }
     }
 

@@ -50,6 +50,42 @@ pub enum Error {
         /// How many entries it fits.
         count: usize,
     },
+    /// A path that the entry does not have.
+    #[error("the entry has no '{path}'{}", near_words(near))]
+    NoSuchPath {
+        /// What was asked for.
+        path: RelPath,
+        /// Paths that it has and that look like it.
+        near: Vec<RelPath>,
+    },
+    /// Newer work stands where files should come, and the caller wanted to know first.
+    #[error(
+        "newer work is in the way: {}. Nothing was changed. `--on-conflict overwrite` replaces it (`stem stash undo` brings \
+         it back), `--on-conflict keep-both` puts the stashed files beside it",
+        some_of(paths)
+    )]
+    Conflicts {
+        /// Where.
+        paths: Vec<RelPath>,
+    },
+    /// The disk has no room for what would be written.
+    #[error(
+        "there is no room: {needed} bytes would be written below '{}', {available} are free. Nothing was changed", path.display()
+    )]
+    NoSpace {
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+        /// Where.
+        path: PathBuf,
+    },
+    /// The undo journal has no such step.
+    #[error("there is nothing to {}", if *redo { "do again" } else { "undo" })]
+    NothingToUndo {
+        /// Whether it was asked to go forward.
+        redo: bool,
+    },
     /// The branch has a commit but nobody knows what files it has.
     #[error(
         "what files HEAD has is unknown: branch '{branch}' is at commit {commit}, which {searched}. \
@@ -92,9 +128,20 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Something that may name objects cannot be read, so it is unknown what is needed.
+    #[error("'{}' may name objects that are needed, and cannot be used: {reason}. Nothing was deleted", path.display())]
+    RootUnreadable {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The commits of the repository are kept elsewhere.
     #[error("{0}")]
     Refused(String),
+    /// Bytes or values that cannot be written or read; nothing was changed.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] stem_store::Error),
@@ -131,13 +178,20 @@ impl Error {
             | Self::NoSuchIndex { .. }
             | Self::NoSuchEntry { .. }
             | Self::AmbiguousEntry { .. }
+            | Self::NoSuchPath { .. }
+            | Self::Conflicts { .. }
+            | Self::NothingToUndo { .. }
             | Self::HeadUnknown { .. }
             | Self::InvalidInput(_)
             | Self::BadInputFile { .. }
+            | Self::RootUnreadable { .. }
+            | Self::Format(_)
             | Self::Refused(_) => ErrorKind::User,
             Self::UnreadableEntry { .. } => ErrorKind::Damaged,
             Self::Store(error) if error.kind() == stem_store::ErrorKind::Corrupt => ErrorKind::Damaged,
-            Self::BadRepositoryFile { .. } | Self::Store(_) | Self::Fs(_) => ErrorKind::Internal,
+            Self::BadRepositoryFile { .. } | Self::NoSpace { .. } | Self::Store(_) | Self::Fs(_) => {
+                ErrorKind::Internal
+            }
             Self::Interrupted(_) => ErrorKind::Interrupted,
         }
     }
@@ -149,11 +203,16 @@ impl Error {
             Self::AlreadyARepository { .. } => "already_a_repository",
             Self::NoSuchIndex { .. } | Self::NoSuchEntry { .. } => "no_such_entry",
             Self::AmbiguousEntry { .. } => "ambiguous_entry",
+            Self::NoSuchPath { .. } => "no_such_path",
+            Self::Conflicts { .. } => "conflict",
+            Self::NoSpace { .. } => "no_space",
+            Self::NothingToUndo { .. } => "nothing_to_undo",
             Self::HeadUnknown { .. } => "head_unknown",
-            Self::InvalidInput(_) => "invalid_input",
+            Self::InvalidInput(_) | Self::Format(_) => "invalid_input",
             Self::BadInputFile { .. } => "bad_input_file",
             Self::BadRepositoryFile { .. } => "bad_repository_file",
             Self::UnreadableEntry { .. } => "unreadable_entry",
+            Self::RootUnreadable { .. } => "root_unreadable",
             Self::Refused(_) => "refused",
             Self::Store(error) if error.kind() == stem_store::ErrorKind::Corrupt => "corrupt_object",
             Self::Store(_) => "store",
@@ -168,11 +227,35 @@ impl Error {
             Self::NotARepository { start } => Some(start.clone()),
             Self::AlreadyARepository { root } => Some(root.clone()),
             Self::BadInputFile { path, .. } => Some(path.into()),
-            Self::BadRepositoryFile { path, .. } | Self::UnreadableEntry { path, .. } => Some(path.clone()),
+            Self::NoSuchPath { path, .. } => Some(path.to_path().into_owned()),
+            Self::Conflicts { paths } => paths.first().map(|path| path.to_path().into_owned()),
+            Self::NoSpace { path, .. }
+            | Self::BadRepositoryFile { path, .. }
+            | Self::RootUnreadable { path, .. }
+            | Self::UnreadableEntry { path, .. } => Some(path.clone()),
             Self::Fs(error) => Some(error.path.clone()),
             Self::Store(error) => error.path().map(PathBuf::from),
             _ => None,
         }
+    }
+}
+
+/// `: did you mean 'a' or 'b'?`, or what to do.
+fn near_words(near: &[RelPath]) -> String {
+    if near.is_empty() {
+        return ": `stem stash show` lists what it has".into();
+    }
+    let near: Vec<String> = near.iter().map(|path| format!("'{path}'")).collect();
+    format!(": did you mean {}?", near.join(" or "))
+}
+
+/// The first few paths, and how many more there are.
+fn some_of(paths: &[RelPath]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = paths.iter().take(SHOWN).map(|path| format!("'{path}'")).collect();
+    match paths.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
@@ -207,6 +290,10 @@ pub enum Reason {
     Corrupt(String),
     /// Something else stands where the file should be written.
     Blocked(String),
+    /// What stands there is nowhere else and could not be saved, so nothing is written over it.
+    Unsaved(String),
+    /// What stands there is newer than what is to be undone.
+    Newer,
 }
 
 impl Reason {
@@ -227,6 +314,8 @@ impl Reason {
             Self::Missing => "missing",
             Self::Corrupt(_) => "corrupt",
             Self::Blocked(_) => "blocked",
+            Self::Unsaved(_) => "unsaved",
+            Self::Newer => "newer",
         }
     }
 }
@@ -243,6 +332,10 @@ impl std::fmt::Display for Reason {
             Self::Missing => f.write_str("its object is not in the store"),
             Self::Corrupt(why) => write!(f, "its object is damaged ({why})"),
             Self::Blocked(why) => write!(f, "cannot be written: {why}"),
+            Self::Unsaved(why) => write!(f, "left as it is, for it could not be saved first: {why}"),
+            Self::Newer => {
+                f.write_str("changed since: left as it is; --force replaces it and saves it first")
+            }
         }
     }
 }

@@ -37,6 +37,25 @@ pub struct HeadFiles {
     pub snapshot: Option<SnapshotId>,
 }
 
+/// What a place records of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitRecord {
+    /// The commits before it; `None` when this place does not know. Without them nobody can tell what the history needs,
+    /// and nothing is collected.
+    pub parents: Option<Vec<CommitId>>,
+    /// Its files.
+    pub files: RecordedFiles,
+}
+
+/// Where the files of a commit stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordedFiles {
+    /// In `.muse/snapshots`, under this id.
+    Snapshot(SnapshotId),
+    /// Here.
+    Manifest(Manifest),
+}
+
 /// A place where the files of commits are recorded.
 pub trait HeadSource: fmt::Debug + Send + Sync {
     /// The files of `commit`, or `None` when this place does not know it.
@@ -44,6 +63,14 @@ pub trait HeadSource: fmt::Debug + Send + Sync {
 
     /// Where this looks, to complete "which …" in an error: `is not in .muse/commits`.
     fn searched(&self) -> String;
+
+    /// What this place records of `commit`, or `None` when it does not know it. For collecting garbage, which has to
+    /// follow the history to its beginning; by default the files alone, and nothing is collected.
+    fn record_of(&self, commit: &CommitId) -> Result<Option<CommitRecord>> {
+        let record =
+            |files: HeadFiles| CommitRecord { parents: None, files: RecordedFiles::Manifest(files.manifest) };
+        Ok(self.files_of(commit)?.map(record))
+    }
 }
 
 /// `.muse/commits` and `.muse/snapshots`, as newer Muse and `stem snapshot` write them.
@@ -94,6 +121,16 @@ impl HeadSource for CommitFiles {
 
     fn searched(&self) -> String {
         "is not in .muse/commits".into()
+    }
+
+    fn record_of(&self, id: &CommitId) -> Result<Option<CommitRecord>> {
+        let Some(commit) = self.commit(id)? else { return Ok(None) };
+        if commit.commit_id != *id {
+            return Err(Error::Refused(format!("the file of commit {id} holds commit {}", commit.commit_id)));
+        }
+        let parents = commit.parent.into_iter().chain(commit.parent2).collect();
+        let files = RecordedFiles::Snapshot(commit.snapshot_id);
+        Ok(Some(CommitRecord { parents: Some(parents), files }))
     }
 }
 

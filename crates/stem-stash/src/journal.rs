@@ -14,13 +14,16 @@ use crate::format::text::PyStr;
 use crate::format::{FormatError, Manifest};
 use crate::progress::Progress;
 use crate::repo::{LockName, Repository, fixed};
-use crate::restore::{Place, Restorer, Target};
+use crate::restore::{Restorer, Target};
 use crate::scope::Scope;
 use crate::stack::Stack;
-use crate::vacate::{Leaving, collect_asides, move_aside};
+use crate::undo::UndoLog;
+use crate::undo::recover::is_no_space;
+use crate::undo::shelter::Sheltered;
+use crate::vacate::{Leaving, collect_asides, move_aside, remove_remains};
 use crate::walk::walk;
 
-const JOURNAL: &str = "stem/journal";
+pub(crate) const JOURNAL: &str = "stem/journal";
 
 /// The records that one push writes.
 pub(crate) struct Journal<'r> {
@@ -93,20 +96,30 @@ pub(crate) fn leftovers(repository: &Repository) -> Result<Vec<Leftover>> {
 }
 
 /// `push-<token>-<n>.json`.
-fn token_of(name: &[u8]) -> Option<String> {
+pub(crate) fn token_of(name: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(name).ok()?;
     let (token, number) = name.strip_prefix("push-")?.strip_suffix(".json")?.split_once('-')?;
     let hex = token.len() == 8 && token.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
     (hex && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then(|| token.to_owned())
 }
 
-/// Finishes or undoes what dead pushes left. The caller holds the lock on the working tree.
+/// Finishes or takes back what dead verbs left, and removes what has expired. The caller holds the lock on the working
+/// tree.
 pub(crate) fn recover(stash: Stash<'_>, progress: &dyn Progress) -> Result<()> {
+    recover_pushes(stash, progress)?;
+    crate::undo::recover::recover(stash, progress)?;
+    if let Some(age) = stash.repository.settings().undo_expire {
+        UndoLog::new(stash.repository).expire(age, progress)?;
+    }
+    Ok(())
+}
+
+fn recover_pushes(stash: Stash<'_>, progress: &dyn Progress) -> Result<()> {
     stem_fs::collect_leftovers(&stash.repository.tmp_dir()?);
     if let Some(work) = stash.repository.work()? {
         let tmp = stash.repository.tmp_for(&work)?;
         stem_fs::collect_leftovers(&tmp);
-        collect_asides(&tmp, stash.store, progress)?;
+        collect_asides(&tmp, &Sheltered::new(stash.repository, stash.store), progress)?;
         if let Some(_note) = stash.repository.was_restoring()? {
             walk(&work, &Scope::default())?.remove_leftovers(&work);
         }
@@ -154,18 +167,16 @@ pub(crate) fn recover(stash: Stash<'_>, progress: &dyn Progress) -> Result<()> {
 
 /// As [`recover`], unless another process is changing the working tree, which will have recovered first.
 pub(crate) fn recover_if_idle(stash: Stash<'_>, progress: &dyn Progress) -> Result<()> {
-    if leftovers(stash.repository)?.is_empty() {
-        return Ok(());
-    }
     match stash.repository.try_lock(LockName::WorkTree)? {
         Some(_lock) => recover(stash, progress),
         None => Ok(()),
     }
 }
 
-/// Whether a push died and waits for recovery; for verbs that only read.
+/// Whether a verb died and waits for recovery; for verbs that only read.
 pub(crate) fn is_interrupted(repository: &Repository) -> Result<bool> {
-    Ok(!leftovers(repository)?.is_empty() && repository.try_lock(LockName::WorkTree)?.is_some())
+    let push = !leftovers(repository)?.is_empty() && repository.try_lock(LockName::WorkTree)?.is_some();
+    Ok(push || crate::undo::recover::is_interrupted(repository)?)
 }
 
 pub(crate) struct Recovery<'a> {
@@ -222,9 +233,10 @@ impl Recovery<'_> {
             if self.stash.store.stat(id)?.is_none() {
                 continue;
             }
+            remove_remains(self.work, self.tmp, path, self.stash.store, id)?;
             let was_absent = self.work.stat(path).is_ok_and(|found| found.is_none());
             let target = Target { record: intent.entry.file(index).copied(), ..Target::of_object(path, *id) };
-            match restorer.restore(&target, Place::IfAbsent, self.progress)? {
+            match restorer.restore(&target, self.progress)? {
                 Ok(_) => returned += usize::from(was_absent),
                 Err(_) => stuck.push(index),
             }
@@ -246,16 +258,18 @@ impl Recovery<'_> {
             let leaving = Leaving { path, stat: &stat, id, algorithm, leased: false };
             if let Ok(aside) = move_aside(self.work, self.tmp, leaving)? {
                 changed += 1;
+                restorer.removed(path);
                 if let Err((path, reason)) = aside.remove(self.work, self.tmp)? {
                     self.progress.warn(&format!("'{path}' of an interrupted push: {reason}"));
                 }
             }
         }
         for (path, id) in intent.head.iter() {
+            remove_remains(self.work, self.tmp, path, self.stash.store, id)?;
             if self.work.stat(path).map_or(true, |found| found.is_some()) {
                 continue;
             }
-            if restorer.restore(&Target::of_object(path, *id), Place::IfAbsent, self.progress)?.is_ok() {
+            if restorer.restore(&Target::of_object(path, *id), self.progress)?.is_ok() {
                 changed += 1;
             }
         }
@@ -274,14 +288,6 @@ fn only(entry: StashEntry, indices: &[usize]) -> Result<StashEntry> {
     let manifest = Manifest::new(rows).map_err(|e| Error::InvalidInput(e.to_string()))?;
     let stem = entry.stem.as_ref().map(|stem| StemRecord { files: records, ..stem.clone() });
     Ok(StashEntry { manifest, stem, ..entry })
-}
-
-fn is_no_space(error: &Error) -> bool {
-    match error {
-        Error::Fs(error) => error.is_no_space(),
-        Error::Store(error) => error.kind() == stem_store::ErrorKind::NoSpace,
-        _ => false,
-    }
 }
 
 /// A random token for a push.

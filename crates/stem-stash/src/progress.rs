@@ -18,6 +18,14 @@ pub enum Phase {
     Restoring,
     /// Removing saved files from the working tree.
     Clearing,
+    /// Reading everything that names objects.
+    Marking,
+    /// Removing objects that nothing needs.
+    Sweeping,
+    /// Reading objects to see whether they are whole.
+    Verifying,
+    /// Bringing damaged objects back from other copies.
+    Repairing,
 }
 
 impl Phase {
@@ -31,6 +39,10 @@ impl Phase {
             Self::Syncing => "syncing",
             Self::Restoring => "restoring",
             Self::Clearing => "clearing",
+            Self::Marking => "marking",
+            Self::Sweeping => "sweeping",
+            Self::Verifying => "verifying",
+            Self::Repairing => "repairing",
         }
     }
 }

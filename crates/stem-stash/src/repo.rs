@@ -1,6 +1,7 @@
 //! A repository on disk: where its parts lie, and the locks between processes.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use stem_fs::{Dir, LockFile, LockKind, Publish, RelPath};
 
@@ -26,11 +27,16 @@ pub struct Settings {
     pub work_tree: Option<RelPath>,
     /// Whether files may be mapped into memory for hashing.
     pub mmap: bool,
+    /// How long what a verb did can be undone; `None` is for ever.
+    pub undo_expire: Option<Duration>,
 }
+
+/// How long what a verb did can be undone unless configured otherwise: 30 days.
+pub const DEFAULT_UNDO_EXPIRE: Duration = Duration::from_hours(30 * 24);
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { work_tree: Some(fixed(DEFAULT_WORK_DIR)), mmap: true }
+        Self { work_tree: Some(fixed(DEFAULT_WORK_DIR)), mmap: true, undo_expire: Some(DEFAULT_UNDO_EXPIRE) }
     }
 }
 

@@ -37,20 +37,18 @@ impl<'a> Target<'a> {
     }
 }
 
-/// What may be at the path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Nothing, or the very file that is to come.
-    IfAbsent,
-    /// Any regular file, which is replaced.
-    Over,
-}
-
 /// A file that is ready to be placed: complete, and in the directory where it belongs.
 pub(crate) struct Prepared {
     file: TempFile,
     dir: Dir,
     name: RelPath,
+}
+
+impl Prepared {
+    /// Its length in bytes.
+    pub(crate) fn len(&self) -> Result<u64> {
+        Ok(self.file.stat()?.size)
+    }
 }
 
 /// Restores files into one working tree.
@@ -61,11 +59,11 @@ pub(crate) struct Restorer<'a> {
 }
 
 impl Restorer<'_> {
-    /// Makes the working tree hold the target; the reason if it cannot.
+    /// Makes the working tree hold the target where nothing, or the very file that is to come, stands; the reason if it
+    /// cannot.
     pub(crate) fn restore(
         &self,
         target: &Target<'_>,
-        place: Place,
         progress: &dyn Progress,
     ) -> Result<std::result::Result<u64, Reason>> {
         let (parent, name) = match self.parent_of(target.path) {
@@ -78,7 +76,7 @@ impl Restorer<'_> {
         };
         if let Some(present) = present {
             if present.kind == FileKind::Dir && self.remove_empty_dirs(target.path)? {
-                return self.restore(target, place, progress);
+                return self.restore(target, progress);
             }
             if present.kind != FileKind::File {
                 return Ok(Err(Reason::Blocked(format!("a {} is in the way", present.kind))));
@@ -87,16 +85,23 @@ impl Restorer<'_> {
                 progress.advance(0, len);
                 return Ok(Ok(len));
             }
-            if place == Place::IfAbsent {
-                return Ok(Err(Reason::Blocked("a file that this push did not save is in the way".into())));
-            }
+            return Ok(Err(Reason::Blocked("a file that this push did not save is in the way".into())));
         }
         match self.prepare_in(parent, name, target, progress)? {
             Ok(prepared) => {
-                let len = prepared.file.stat()?.size;
-                Ok(self.place(prepared, place)?.map(|()| len))
+                let len = prepared.len()?;
+                Ok(self.place(prepared)?.map(|()| len))
             }
             Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    /// Says that what stood at `path` was moved away, so that the flush makes that durable too.
+    pub(crate) fn removed(&self, path: &RelPath) {
+        if !self.barrier.is_whole()
+            && let Ok((Some(dir), _)) = self.parent_of(path)
+        {
+            self.barrier.renamed(&dir);
         }
     }
 
@@ -109,7 +114,7 @@ impl Restorer<'_> {
     }
 
     /// Removes the directory at `path` with all that is below it, if that is nothing but directories.
-    fn remove_empty_dirs(&self, path: &RelPath) -> Result<bool> {
+    pub(crate) fn remove_empty_dirs(&self, path: &RelPath) -> Result<bool> {
         let mut dirs = vec![path.clone()];
         let mut next = 0;
         while let Some(at) = dirs.get(next).cloned() {
@@ -238,13 +243,9 @@ impl Restorer<'_> {
     }
 
     /// Gives a prepared file its path; the reason if something is in the way.
-    pub(crate) fn place(&self, prepared: Prepared, place: Place) -> Result<std::result::Result<(), Reason>> {
+    pub(crate) fn place(&self, prepared: Prepared) -> Result<std::result::Result<(), Reason>> {
         let Prepared { mut file, dir, name } = prepared;
-        let publish = match place {
-            Place::IfAbsent => Publish::New,
-            Place::Over => Publish::Replace,
-        };
-        match file.persist(&dir, &name, publish) {
+        match file.persist(&dir, &name, Publish::New) {
             Ok(()) => {
                 self.barrier.renamed(&dir);
                 Ok(Ok(()))
@@ -254,7 +255,7 @@ impl Restorer<'_> {
     }
 }
 
-fn adopt_metadata(file: &OpenFile, present: &Stat, record: FileRecord) -> stem_fs::Result<()> {
+pub(crate) fn adopt_metadata(file: &OpenFile, present: &Stat, record: FileRecord) -> stem_fs::Result<()> {
     if present.mode != record.mode {
         file.set_mode(record.mode)?;
     }
@@ -265,7 +266,7 @@ fn adopt_metadata(file: &OpenFile, present: &Stat, record: FileRecord) -> stem_f
 }
 
 /// Tells what stands in the way from what is wrong with the system.
-fn blocked<T>(error: stem_fs::Error) -> Result<std::result::Result<T, Reason>> {
+pub(crate) fn blocked<T>(error: stem_fs::Error) -> Result<std::result::Result<T, Reason>> {
     match error.kind() {
         IoKind::AlreadyExists => Ok(Err(Reason::Blocked("a file has appeared in its place".into()))),
         IoKind::NotADirectory => Ok(Err(Reason::Blocked("a file stands where a directory must be".into()))),

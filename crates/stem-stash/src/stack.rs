@@ -14,6 +14,7 @@ use crate::format::entry::{MAX_ENTRY_BYTES, StashEntry, decode, encode};
 use crate::format::stamp::{OrderKey, Stamp, StashId};
 use crate::progress::Progress;
 use crate::repo::{LockName, Repository, fixed};
+use crate::roots;
 
 /// One entry's file, not opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +128,17 @@ impl<'r> Stack<'r> {
         make: impl FnOnce(StashId, Stamp) -> StashEntry,
         progress: &dyn Progress,
     ) -> Result<StashEntry> {
+        self.push_after(token, make, |_| Ok(()), progress)
+    }
+
+    /// As [`Stack::push`]; `first` is told of the entry before it is written.
+    pub(crate) fn push_after(
+        &mut self,
+        token: u32,
+        make: impl FnOnce(StashId, Stamp) -> StashEntry,
+        first: impl FnOnce(&RelPath) -> Result<()>,
+        progress: &dyn Progress,
+    ) -> Result<StashEntry> {
         let _lock = self.repository.lock(LockName::Stack, LockKind::Exclusive, progress)?;
         let dir = self.repository.muse().ensure_dir(&fixed("stash"))?;
         self.dir = Some(dir.clone());
@@ -136,21 +148,14 @@ impl<'r> Stack<'r> {
         let bytes = encode(&entry).map_err(|e| Error::InvalidInput(e.to_string()))?;
         let name = RelPath::new(entry.stash_id.file_name())
             .map_err(|e| Error::InvalidInput(format!("the entry cannot be named: {e}")))?;
+        first(&name)?;
         if let Err(error) = dir.write_durable(&name, &bytes, &self.repository.tmp_dir()?, Publish::New) {
             // It may have its name and not be durable; the push will be undone, so it must not be found.
             let _ = dir.remove_file(&name);
             return Err(error.into());
         }
+        roots::note(self.repository, &entry);
         Ok(entry)
-    }
-
-    /// Removes the entry in `slot`, durably. `false` when another process did.
-    pub(crate) fn remove(&self, slot: &Slot, progress: &dyn Progress) -> Result<bool> {
-        let _lock = self.repository.lock(LockName::Stack, LockKind::Exclusive, progress)?;
-        let Some(dir) = &self.dir else { return Ok(false) };
-        let removed = dir.remove_file(&slot.name)?;
-        dir.sync()?;
-        Ok(removed)
     }
 }
 

@@ -12,6 +12,7 @@ use stem_store::ObjectStore;
 
 use crate::error::{Reason, Result};
 use crate::progress::Progress;
+use crate::undo::shelter::Sheltered;
 
 /// A file that was saved and should go.
 #[derive(Clone, Copy)]
@@ -95,8 +96,66 @@ fn digest_of(file: &OpenFile, algorithm: Algorithm) -> Result<Digest> {
     Ok(hash_file(&job, &options, &|_| ()).map_err(|e| FsError::new("read", file.path(), e))?)
 }
 
-/// Files that a dead push had moved aside: saved, so they go, unless a program wrote to them since.
-pub(crate) fn collect_asides(tmp: &Dir, store: &dyn ObjectStore, progress: &dyn Progress) -> Result<()> {
+/// Takes away what a power cut left of a file that was being restored from the object `id`: restored files have their
+/// names before the flush that makes their bytes durable, and may come back empty, cut, or full of zeros. Nothing else
+/// at that path is touched; nothing is lost, for remains hold no byte that the object does not.
+pub(crate) fn remove_remains(
+    work: &Dir,
+    tmp: &Dir,
+    path: &RelPath,
+    store: &dyn ObjectStore,
+    id: &ObjectId,
+) -> Result<()> {
+    let Ok(Some(file)) = work.open_file(path) else { return Ok(()) };
+    let stat = file.stat()?;
+    if store.stat(id)?.is_none_or(|object| object.size < stat.size) {
+        return Ok(());
+    }
+    let algorithm = store.capabilities().algorithm;
+    let digest = digest_of(&file, algorithm)?;
+    if digest.id == *id || !is_beginning(&file, store, id)? {
+        return Ok(());
+    }
+    let leaving = Leaving { path, stat: &stat, id: &digest.id, algorithm, leased: false };
+    if let Ok(aside) = move_aside(work, tmp, leaving)? {
+        // Put back, if somebody came to write to it.
+        let _ = aside.remove(work, tmp)?;
+    }
+    Ok(())
+}
+
+/// Whether the file holds the first bytes of the object, and after those only zeros.
+fn is_beginning(file: &OpenFile, store: &dyn ObjectStore, id: &ObjectId) -> Result<bool> {
+    let Some(mut object) = store.open(id)? else { return Ok(false) };
+    let failed = |e| FsError::new("read", file.path(), e);
+    let (mut found, mut expected) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let (mut at, mut only_zeros) = (0, false);
+    loop {
+        let read = file.read_at(&mut found, at).map_err(failed)?;
+        let (Some(part), Some(original)) = (found.get(..read), expected.get_mut(..read)) else {
+            return Ok(false);
+        };
+        if part.is_empty() {
+            return Ok(true);
+        }
+        if !only_zeros {
+            if object.read_exact(original).is_err() {
+                return Ok(false);
+            }
+            let same = part.iter().zip(&*original).take_while(|(a, b)| a == b).count();
+            only_zeros = same < read;
+            if part.iter().skip(same).any(|&byte| byte != 0) {
+                return Ok(false);
+            }
+        } else if part.iter().any(|&byte| byte != 0) {
+            return Ok(false);
+        }
+        at += read as u64;
+    }
+}
+
+/// Files that a dead verb had moved aside: saved, so they go, unless a program wrote to them since.
+pub(crate) fn collect_asides(tmp: &Dir, store: &Sheltered<'_>, progress: &dyn Progress) -> Result<()> {
     for entry in tmp.entries()? {
         if !stem_fs::is_left_over(&entry.name, ASIDE_PREFIX) {
             continue;
@@ -112,7 +171,7 @@ pub(crate) fn collect_asides(tmp: &Dir, store: &dyn ObjectStore, progress: &dyn 
             tmp.remove_file(&name)?;
         } else {
             progress.warn(&format!(
-                "a file that an interrupted push had moved aside was changed since: it is kept as '{}'",
+                "a file that an interrupted command had moved aside was changed since: it is kept as '{}'",
                 file.path().display()
             ));
         }

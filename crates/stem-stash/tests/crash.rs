@@ -95,7 +95,7 @@ fn popped(worked: &Tree, head: &Tree) -> Tree {
     expected
 }
 
-const POP: ApplyOptions = ApplyOptions { drop: true, verify: None, force: false };
+const POP: ApplyOptions = ApplyOptions::pop();
 
 /// Bytes that are not in the tree must be in the store, under an id that an entry or a record names.
 fn assert_nothing_lost(root: &Path, worked: &Tree, at: u64) {

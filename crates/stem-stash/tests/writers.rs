@@ -294,6 +294,123 @@ fn a_hard_linked_file_is_copied_and_its_other_name_stays_apart() {
     assert_eq!(stashed_take(&s.root), TAKE);
 }
 
+/// What an audio program does to its files: it records at their end, cuts them, writes them anew in place or by rename,
+/// and draws in them through a mapping. Each file's last saved version is what it is about.
+struct Workstation<'a> {
+    work: &'a Path,
+    random: stem_testkit::crash::Random,
+    saved: Vec<Option<Vec<u8>>>,
+}
+
+impl Workstation<'_> {
+    const STEMS: usize = 5;
+
+    fn path(&self, n: usize) -> PathBuf {
+        self.work.join(format!("stem-{n}.wav"))
+    }
+
+    /// Large enough to be mapped for hashing, and different every time.
+    fn audio(&mut self) -> Vec<u8> {
+        let seed = self.random.draw().to_le_bytes();
+        seed.repeat(2_000 + self.random.below(60_000))
+    }
+
+    fn save_by_rename(&mut self, n: usize) {
+        let bytes = self.audio();
+        let hidden = self.work.join(format!(".saving-{n}"));
+        fs::write(&hidden, &bytes).unwrap();
+        fs::rename(hidden, self.path(n)).unwrap();
+        self.saved[n] = Some(bytes);
+    }
+
+    /// One edit. A file that was pushed away meanwhile is saved anew, as programs do.
+    fn edit(&mut self) {
+        let n = self.random.below(Self::STEMS);
+        let what = self.random.below(5);
+        let opened = OpenOptions::new().read(true).write(true).open(self.path(n));
+        let (Ok(mut file), true) = (opened, what > 0) else { return self.save_by_rename(n) };
+        // A push may have brought an older state to the path, for a HEAD or an entry: what the file holds now counts.
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut bytes).unwrap();
+        match what {
+            1 => {
+                let more = self.audio();
+                file.write_all(&more).unwrap();
+                bytes.extend(more);
+            }
+            2 => {
+                bytes.truncate(bytes.len() / 2 + 1);
+                file.set_len(bytes.len() as u64).unwrap();
+            }
+            3 => {
+                bytes = self.audio();
+                file.set_len(0).unwrap();
+                std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
+            }
+            _ if bytes.is_empty() => {}
+            _ => {
+                let drawn = self.random.draw().to_le_bytes()[0];
+                bytes[0] = drawn;
+                let map = unsafe_map::writable(&file);
+                drop(file);
+                unsafe_map::store(map, drawn);
+            }
+        }
+        self.saved[n] = Some(bytes);
+    }
+}
+
+#[test]
+fn an_audio_program_that_goes_on_working_loses_nothing_that_it_saved() {
+    for round in 0..12 {
+        let s = session();
+        let work = s.root.join("muse-work");
+        let stop = AtomicBool::new(false);
+        let saved = std::thread::scope(|scope| {
+            let program = scope.spawn(|| {
+                let random = stem_testkit::crash::Random::new(round);
+                let mut program = Workstation { work: &work, random, saved: vec![None; Workstation::STEMS] };
+                (0..Workstation::STEMS).for_each(|n| program.save_by_rename(n));
+                while !stop.load(Ordering::SeqCst) {
+                    program.edit();
+                }
+                program.saved
+            });
+            for _ in 0..6 {
+                push(&s.root, None);
+            }
+            stop.store(true, Ordering::SeqCst);
+            program.join().unwrap()
+        });
+        let repository = Repository::open(&s.root, Settings::default()).unwrap();
+        let store = ShardedStore::in_repository(repository.muse(), &Options::default()).unwrap();
+        let stash = Stash::new(&repository, &store, &[]);
+        let mut held: Vec<Vec<u8>> = fs::read_dir(&work)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| fs::read(path).unwrap())
+            .collect();
+        for entry in stash.list().unwrap() {
+            for (path, id) in entry.entry.unwrap().manifest.iter() {
+                // Reading to the end verifies: no object holds anything but what its name says.
+                let bytes = store.get(id, 1 << 30).unwrap();
+                held.push(
+                    bytes.unwrap_or_else(|| panic!("round {round}: the object of '{path}' is missing")),
+                );
+            }
+        }
+        for (n, bytes) in saved.iter().enumerate() {
+            let bytes = bytes.as_ref().unwrap();
+            assert!(
+                held.contains(bytes),
+                "round {round}: what was saved of stem {n} is lost, {} bytes",
+                bytes.len()
+            );
+        }
+    }
+}
+
 /// `O_PATH`: `open(2)`.
 fn libc_o_path() -> i32 {
     0o10_000_000

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stem_fs::Dir;
-use stem_odb::{AnyStore, Base, Config};
-use stem_stash::{CommitFiles, HeadSource, Repository, Settings, Stash};
+use stem_hash::ObjectId;
+use stem_odb::{AnyStore, Config, RepositoryStores, StoreUrl};
+use stem_stash::{CommitFiles, HeadSource, Progress, Repository, Settings, Stash, StoreLock};
 
 use crate::error::Result;
 
@@ -13,8 +15,11 @@ use crate::error::Result;
 #[derive(Debug)]
 pub struct Vault {
     repository: Repository,
-    store: AnyStore,
+    stores: RepositoryStores,
     sources: Vec<Arc<dyn HeadSource>>,
+    /// How the store is written in the configuration; the same wherever the repository is opened from.
+    pub(crate) store_url: String,
+    pub(crate) gc_grace: Duration,
 }
 
 impl Vault {
@@ -26,13 +31,42 @@ impl Vault {
     /// Opens the repository at `root`.
     pub fn open(root: &Path) -> Result<Self> {
         // Says that there is no repository before anything is read of one.
-        let muse = Repository::open(root, Settings::default())?.muse().clone();
+        Repository::open(root, Settings::default())?;
+        Self::from_dir(&Dir::open(root)?)
+    }
+
+    /// Opens the repository at `root`, and writes to this one of its stores instead of the configured one: `pack:` or
+    /// `sharded:.muse/objects`. Both are read in any case.
+    ///
+    /// # Errors
+    ///
+    /// [`stem_odb::Error::InvalidUrl`] for any other store, where nobody would find again what is put there.
+    pub fn open_writing_to(root: &Path, store: &StoreUrl) -> Result<Self> {
+        if !stem_odb::is_within_repository(store) {
+            let problem = "the repository does not read from there, and what is stashed there would not be found again: \
+                           write pack: or sharded:.muse/objects, or choose it for good in .muse/stem/config.toml";
+            let url = store.to_string();
+            return Err(stem_odb::Error::InvalidUrl { url, problem: problem.into() }.into());
+        }
+        Repository::open(root, Settings::default())?;
+        Self::with_store(&Dir::open(root)?, Some(store))
+    }
+
+    /// Opens the repository at an open directory; a test passes one with an observer.
+    pub fn from_dir(root: &Dir) -> Result<Self> {
+        Self::with_store(root, None)
+    }
+
+    fn with_store(root: &Dir, store: Option<&StoreUrl>) -> Result<Self> {
+        let muse = Repository::from_dir(root.clone(), Settings::default())?.muse().clone();
         let config = Config::load(&muse)?;
-        let settings = Settings { work_tree: config.work_tree, mmap: config.mmap };
-        let repository = Repository::open(root, settings)?;
-        let store = stem_odb::open_store(&config.store, Base::Repository(&Dir::open(root)?))?;
+        let settings =
+            Settings { work_tree: config.work_tree, mmap: config.mmap, undo_expire: config.undo_expire };
+        let repository = Repository::from_dir(root.clone(), settings)?;
+        let stores = stem_odb::open_repository(store.unwrap_or(&config.store), root)?;
         let sources: Vec<Arc<dyn HeadSource>> = vec![Arc::new(CommitFiles::new(&repository))];
-        Ok(Self { repository, store, sources })
+        let store_url = config.store.to_string();
+        Ok(Self { repository, stores, sources, store_url, gc_grace: config.gc_grace })
     }
 
     /// Makes a repository at `root`, in Muse's layout, and opens it.
@@ -51,13 +85,29 @@ impl Vault {
         &self.repository
     }
 
-    /// The store of its objects.
+    /// The store of its objects: loose ones and packs as one.
     pub fn store(&self) -> &AnyStore {
-        &self.store
+        &self.stores.all
+    }
+
+    /// The loose objects alone, which Muse reads too.
+    pub fn loose(&self) -> &AnyStore {
+        &self.stores.loose
+    }
+
+    /// The packs alone.
+    pub fn packs(&self) -> &AnyStore {
+        &self.stores.packs
+    }
+
+    /// Says that these objects were stored just now, which nothing names yet: a collection counts them as young, whatever
+    /// it found before. The lock is [`Stash::share_store`]'s, held since before they were stored.
+    pub fn reprieve(&self, lock: &StoreLock, ids: &[ObjectId], progress: &dyn Progress) -> Result<()> {
+        Ok(self.stash().reprieve(lock, &self.store_url, ids, progress)?)
     }
 
     /// Its stash.
     pub fn stash(&self) -> Stash<'_> {
-        Stash::new(&self.repository, &*self.store, &self.sources)
+        Stash::new(&self.repository, &*self.stores.all, &self.sources)
     }
 }

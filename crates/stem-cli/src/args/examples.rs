@@ -39,16 +39,23 @@ examples! {
         "stem stash show 2                  those of stash@{2}";
     APPLY:
         "stem stash apply                   bring the newest entry back and keep it"
-        "stem stash apply 1 --verify        check every byte on the way";
+        "stem stash apply 1 --verify        check every byte on the way"
+        "stem stash apply 0 tracks/drums    bring a part of it back"
+        "stem stash apply -n                see what would be done";
     POP:
         "stem stash pop                     bring the newest entry back"
-        "stem stash pop stash@{1}           bring the one before it back";
+        "stem stash pop stash@{1}           bring the one before it back"
+        "stem stash pop --on-conflict keep-both";
     DROP:
         "stem stash drop                    drop the newest entry"
         "stem stash drop stash-2026-11-22   drop the one whose id begins so";
     CLEAR:
         "stem stash clear                   drop all entries, after a question"
         "stem stash clear -y                without a question";
+    UNDO:
+        "stem stash undo                    revert the last command of the stash"
+        "stem stash undo --redo             do it once more"
+        "stem stash undo --list             what can be undone";
     OBJECT:
         "stem object put kick.wav           store a file and print its id"
         "stem object get ID -o kick.wav     write an object into a file";
@@ -64,9 +71,25 @@ examples! {
     OBJECT_LIST:
         "stem object list                   the ids of all objects"
         "stem object list --prefix 3b -v    some of them with their sizes";
+    VERIFY:
+        "stem verify                        check everything that is kept"
+        "stem verify --repair               put damage aside and heal it from other copies"
+        "stem verify --resume               go on after Ctrl-C";
+    GC:
+        "stem gc --dry-run                  what is not needed, and what would go now"
+        "stem gc                            note what is not needed; remove what is so for 14 days"
+        "stem gc --expire-undo 1d           free more: give up undoing what is older than a day";
+    PACK:
+        "stem pack                          pack what neither the stash nor a branch's head names"
+        "stem pack --all                    pack everything; Muse reads no packs"
+        "stem pack --older-than 14d         only what has been there for two weeks";
+    UNPACK:
+        "stem unpack                        make everything loose again"
+        "stem unpack 3bfc2695               one object, by the beginning of its id";
     DEMO:
         "stem demo                          with a session of 1 GiB"
-        "stem demo --size 64M --keep        a small one, to look at afterwards";
+        "stem demo --size 64M --keep        a small one, to look at afterwards"
+        "stem demo --store pack:            with all objects in packs";
     COMPLETIONS:
         "stem completions bash > ~/.local/share/bash-completion/completions/stem"
         "stem completions fish > ~/.config/fish/completions/stem.fish";

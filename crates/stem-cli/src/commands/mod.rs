@@ -2,15 +2,18 @@
 
 mod bare;
 mod demo;
+mod gc;
 mod object;
+mod pack;
 mod repository;
 mod shell;
 mod stash;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use stemvault::Vault;
+use stemvault::{StoreUrl, Vault};
 
 use crate::args::{Cli, Command};
 use crate::failure::{Engine as _, Failure, Result};
@@ -32,6 +35,10 @@ pub(crate) fn run(cli: Cli, ui: &Ui) -> Result<Report> {
         Some(Command::Snapshot(args)) => repository::snapshot(&place.open()?, args, ui),
         Some(Command::Stash(args)) => stash::run(&place, args, ui),
         Some(Command::Object(command)) => object::run(&place, command, ui),
+        Some(Command::Verify(args)) => verify::verify(&place.open()?, &args, ui),
+        Some(Command::Gc(args)) => gc::gc(&place.open()?, &args, ui),
+        Some(Command::Pack(args)) => pack::pack(&place.open()?, &args, ui),
+        Some(Command::Unpack { ids }) => pack::unpack(&place.open()?, &ids, ui),
         Some(Command::Demo(args)) => demo::run(&args, ui),
         Some(Command::Completions { shell }) => shell::completions(shell, ui),
         Some(Command::Man { dir }) => shell::man(dir.as_deref(), ui),
@@ -45,6 +52,15 @@ struct Place {
 }
 
 impl Place {
+    /// The same, writing objects to `store`, where one is given, instead of where the configuration says.
+    fn open_writing_to(&self, store: Option<&StoreUrl>) -> Result<Vault> {
+        let vault = self.open()?;
+        match store {
+            None => Ok(vault),
+            Some(store) => Vault::open_writing_to(vault.repository().root(), store).told(),
+        }
+    }
+
     /// The repository of `--repo`, else of the environment, else of the current directory.
     fn open(&self) -> Result<Vault> {
         if let Some(dir) = &self.named {

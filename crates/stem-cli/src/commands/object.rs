@@ -50,8 +50,10 @@ struct Stored {
 
 fn put(vault: &Vault, files: &[PathBuf], ui: &Ui) -> Result<Report> {
     let bars = ui.bars();
-    let mut stored = Vec::new();
+    let mut stored: Vec<Stored> = Vec::new();
     let mut failed = Vec::new();
+    // Nothing names these objects yet: a collection must not run meanwhile, and later count them as young.
+    let lock = vault.stash().share_store(&bars).told()?;
     for path in files {
         match put_one(store(vault), path, &bars) {
             Ok(object) => stored.push(object),
@@ -60,7 +62,9 @@ fn put(vault: &Vault, files: &[PathBuf], ui: &Ui) -> Result<Report> {
             Err(failure) => return Err(failure),
         }
     }
-    drop(bars);
+    let ids: Vec<ObjectId> = stored.iter().map(|object| object.id).collect();
+    vault.reprieve(&lock, &ids, &bars).told()?;
+    drop((lock, bars));
     if files.len() == 1
         && let Some(failure) = failed.pop()
     {

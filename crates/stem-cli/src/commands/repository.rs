@@ -130,7 +130,7 @@ pub(super) fn status_json(status: &StatusResult) -> Json {
     ])
 }
 
-fn kind_name(kind: ChangeKind) -> &'static str {
+pub(super) fn kind_name(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Added => "added",
         ChangeKind::Modified => "modified",

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod behaviour;
+mod maintenance;
 mod sandbox;
 mod transcripts;

@@ -7,7 +7,8 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// What stands in place of whatever differs from run to run.
-const REDACTED: [(&str, &str); 10] = [
+const REDACTED: [(&str, &str); 11] = [
+    (r"undo-\d{4}-\d{2}-\d{2}T\d{12}Z0000-[0-9a-f]{8}", "[UNDO_ID]"),
     (r"stash-\d{4}-\d{2}-\d{2}T\d{12}Z0000-[0-9a-f]{8}", "[STASH_ID]"),
     (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}\+00:00", "[CREATED_AT]"),
     (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC", "[MINUTE]"),

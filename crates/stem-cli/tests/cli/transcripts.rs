@@ -35,6 +35,37 @@ fn a_working_day() {
 }
 
 #[test]
+fn taking_it_back() {
+    let sandbox = Sandbox::edited();
+    let mut text = sandbox.transcript(&[
+        &["stash", "undo"],
+        &["stash", "-m", "chorus WIP"],
+        &["stash", "drop"],
+        &["stash", "undo"],
+        &["stash", "list"],
+    ]);
+    sandbox.write("tracks/drums/kick.wav", b"kick three, in nothing but the working tree");
+    text += &sandbox.transcript(&[
+        &["stash", "apply", "--on-conflict", "fail"],
+        &["stash", "apply", "-n"],
+        &["stash", "apply"],
+        &["stash", "undo", "--list"],
+        &["stash", "undo", "-n"],
+        &["stash", "undo", "--json"],
+        &["stash", "undo", "--redo"],
+        &["stash", "apply", "0", "tracks/drum/kick.wav"],
+    ]);
+    sandbox.write("tracks/drums/kick.wav", b"kick four");
+    text += &sandbox.transcript(&[
+        &["stash", "undo"],
+        &["stash", "undo", "--redo"],
+        &["stash", "undo", "--force"],
+        &["stash", "undo", "--list", "--json"],
+    ]);
+    check("taking_it_back", &text);
+}
+
+#[test]
 fn the_same_for_programs() {
     let sandbox = Sandbox::edited();
     let text = sandbox.transcript(&[

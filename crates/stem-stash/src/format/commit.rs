@@ -4,7 +4,7 @@
 //!
 //! The formats are described in `docs/format/commits.md`.
 
-use serde::de::MapAccess;
+use serde::de::{Error as _, MapAccess};
 use serde_json::value::RawValue;
 use stem_fs::RelPath;
 use stem_hash::ObjectId;
@@ -21,6 +21,9 @@ pub const MAX_COMMIT_BYTES: usize = 64 << 20;
 
 /// Largest snapshot that is read or written, in bytes.
 pub const MAX_SNAPSHOT_BYTES: usize = MAX_MANIFEST_BYTES;
+
+/// Most keys of newer Muse in one file that are kept: a key of a few bytes takes a hundred in memory.
+pub const MAX_EXTRA_KEYS: usize = 4096;
 
 /// A value of JSON that is kept as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,6 +310,11 @@ impl<'de> Fields<'de> for RawSnapshot<'_> {
 }
 
 fn keep<'de, A: MapAccess<'de>>(extra: &mut Vec<ExtraKey>, key: &PyStr, map: &mut A) -> Result<(), A::Error> {
+    if extra.len() == MAX_EXTRA_KEYS {
+        return Err(A::Error::custom(format_args!(
+            "more than {MAX_EXTRA_KEYS} keys that are not known here"
+        )));
+    }
     let value: &RawValue = map.next_value()?;
     extra.push((key.clone(), RawJson(value.get().to_owned())));
     Ok(())

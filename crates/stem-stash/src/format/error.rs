@@ -14,6 +14,8 @@ pub enum Document {
     StashEntry,
     /// `.muse/stem/journal/push-*.json`.
     Intent,
+    /// `.muse/stem/journal/undo-*.json`.
+    Undo,
     /// `.muse/commits/<id>.json`.
     Commit,
     /// `.muse/snapshots/<id>.json`.
@@ -30,6 +32,12 @@ pub enum Document {
     StashId,
     /// A point in time.
     Time,
+    /// A list of ids that this engine keeps for itself.
+    IdList,
+    /// `.muse/stash.json` of newer Muse.
+    MuseStash,
+    /// `.muse/repo.json`.
+    RepoJson,
 }
 
 impl fmt::Display for Document {
@@ -37,6 +45,7 @@ impl fmt::Display for Document {
         f.write_str(match self {
             Self::StashEntry => "stash entry",
             Self::Intent => "intent record",
+            Self::Undo => "undo record",
             Self::Commit => "commit",
             Self::Snapshot => "snapshot",
             Self::HeadManifest => "manifest of HEAD",
@@ -45,6 +54,9 @@ impl fmt::Display for Document {
             Self::BranchName => "branch name",
             Self::StashId => "stash id",
             Self::Time => "time",
+            Self::IdList => "list of ids",
+            Self::MuseStash => "stash of Muse",
+            Self::RepoJson => "repo.json",
         })
     }
 }

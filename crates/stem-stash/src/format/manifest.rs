@@ -245,7 +245,7 @@ impl<'de> Visitor<'de> for Entries<'_> {
     }
 }
 
-fn read_id(wtf8: &[u8]) -> Result<ObjectId, String> {
+pub(super) fn read_id(wtf8: &[u8]) -> Result<ObjectId, String> {
     ObjectId::parse_bytes(wtf8).map_err(|e| format!("not an object id: {e}"))
 }
 

@@ -13,14 +13,17 @@ pub mod commit;
 pub mod entry;
 mod error;
 pub mod head;
+pub mod idlist;
 mod ids;
 pub mod intent;
 mod json;
 mod manifest;
+pub mod muse;
 mod record;
 pub mod stamp;
 pub mod statcache;
 pub mod text;
+pub mod undo;
 
 #[cfg(test)]
 mod golden_tests;

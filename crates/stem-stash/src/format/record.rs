@@ -19,7 +19,7 @@ use super::text::{PyStr, write_fs_json};
 const VERSION: u64 = 1;
 
 /// Permission bits, set-uid, set-gid and sticky bit.
-const MODE_BITS: u32 = 0o7777;
+pub(super) const MODE_BITS: u32 = 0o7777;
 
 /// What this engine records beside the reference's fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -138,9 +138,9 @@ impl<'de> Fields<'de> for Raw<'_> {
 }
 
 /// Reads an array, each element with a fresh seed.
-struct Rows<F> {
-    row: F,
-    expected: &'static str,
+pub(super) struct Rows<F> {
+    pub(super) row: F,
+    pub(super) expected: &'static str,
 }
 
 impl<'de, S: DeserializeSeed<'de>, F: Fn() -> S> DeserializeSeed<'de> for Rows<F> {

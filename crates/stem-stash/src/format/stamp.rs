@@ -37,6 +37,20 @@ impl Stamp {
             .ok_or_else(|| FormatError::malformed(Document::Time, "outside the years 1 to 9999"))
     }
 
+    /// The time by the system's clock.
+    ///
+    /// # Errors
+    ///
+    /// A clock outside the years 1 to 9999.
+    pub fn now() -> Result<Self, FormatError> {
+        let now = std::time::SystemTime::now();
+        let micros = match now.duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros),
+        };
+        Self::from_micros(micros)
+    }
+
     /// Microseconds since 1970-01-01T00:00:00Z.
     pub fn as_micros(self) -> i64 {
         self.0.as_microsecond()

@@ -46,7 +46,7 @@ pub(super) fn run(args: &DemoArgs, ui: &Ui) -> Result<Report> {
     let directory = tempfile::Builder::new().prefix("stem-demo-").tempdir_in(&parent).map_err(|error| {
         Failure::io(&format!("cannot make a directory in '{}'", human::path(&parent)), &parent, &error)
     })?;
-    let played = Play::new(directory.path(), args.size).and_then(|play| play.run(ui));
+    let played = Play::new(directory.path(), args).and_then(|play| play.run(ui));
     if args.keep {
         let kept = directory.keep();
         return played.map(|ending| ending.report(Some(&kept), ui)).map_err(|failure| {
@@ -94,10 +94,13 @@ struct Ending {
 }
 
 impl Play {
-    fn new(root: &Path, size: u64) -> Result<Self> {
-        let vault = Vault::init(root).told()?;
+    fn new(root: &Path, args: &DemoArgs) -> Result<Self> {
+        let mut vault = Vault::init(root).told()?;
+        if let Some(store) = &args.store {
+            vault = Vault::open_writing_to(root, store).told()?;
+        }
         let tree = vault.repository().working_tree().to_path_buf();
-        let head = Session::demo(SEED, size);
+        let head = Session::demo(SEED, args.size);
         let work = head.edited();
         // The last bounce: the first is edited in the same way today, and would be no news to the store.
         let bounce = head

@@ -9,7 +9,11 @@ use crate::json::Json;
 use crate::report::{NAME, Report};
 use crate::ui::Ui;
 
+/// How to get it back.
+const UNDO: &str = "`stem stash undo` takes that back.";
+
 pub(super) fn drop_entry(vault: &Vault, reference: &str, ui: &Ui) -> Result<Report> {
+    vault.stash().recover(&ui.bars()).told()?;
     let result = vault.stash().drop_entry(reference).told()?;
     Ok(Report::new(
         ui,
@@ -25,6 +29,7 @@ pub(super) fn drop_entry(vault: &Vault, reference: &str, ui: &Ui) -> Result<Repo
             // Only an entry that cannot be read has no message.
             let colon = if message.is_empty() { " (it could not be read)" } else { ": " };
             report.line(format_args!("Dropped {NAME}stash@{{{}}}{NAME:#}{colon}{message}", result.index));
+            report.line(format_args!("{UNDO}"));
         },
     ))
 }
@@ -33,23 +38,26 @@ pub(super) fn clear(vault: &Vault, yes: bool, ui: &Ui) -> Result<Report> {
     let entries = vault.stash().list().told()?.len();
     let number = human::count(entries, "stash entry", "stash entries");
     if entries > 0 && !yes {
-        match ui.confirm(&format!("Drop {number} for good?")) {
+        match ui.confirm(&format!("Drop {number}?")) {
             Some(true) => {}
             Some(false) => return Err(Failure::user("refused", "nothing was dropped")),
             None => {
-                let message = format!("this would drop {number} for good: say so with -y");
+                let message = format!("this would drop {number}: say so with -y");
                 return Err(Failure::user("refused", message));
             }
         }
     }
+    vault.stash().recover(&ui.bars()).told()?;
     let count = vault.stash().clear().told()?.count;
     Ok(Report::new(
         ui,
         || Json::object([("count", count.into())]),
-        |report| match count {
-            0 => report.line(format_args!("The stash is empty.")),
-            _ => {
+        |report| {
+            if count == 0 {
+                report.line(format_args!("The stash is empty."));
+            } else {
                 report.line(format_args!("Dropped {}.", human::count(count, "stash entry", "stash entries")));
+                report.line(format_args!("{UNDO}"));
             }
         },
     ))

@@ -3,7 +3,9 @@
 mod apply;
 mod drop;
 mod list;
+mod planned;
 mod push;
+mod undo;
 
 use stemvault::format::text::PyStr;
 
@@ -16,19 +18,24 @@ use crate::ui::Ui;
 pub(super) fn run(place: &Place, args: StashArgs, ui: &Ui) -> Result<Report> {
     let StashArgs { command, options, paths } = args;
     let Some(command) = command else {
-        return push::push(&place.open()?, options, &paths, ui);
+        let vault = place.open_writing_to(options.store.as_ref())?;
+        return push::push(&vault, options, &paths, ui);
     };
     if options != PushOptions::default() || !paths.is_empty() {
         return Err(Failure::usage("options of push stand after the word push: `stem stash push -m TEXT`"));
     }
     match command {
-        StashCommand::Push(args) => push::push(&place.open()?, args.options, &args.paths, ui),
+        StashCommand::Push(args) => {
+            let vault = place.open_writing_to(args.options.store.as_ref())?;
+            push::push(&vault, args.options, &args.paths, ui)
+        }
         StashCommand::List => list::list(&place.open()?, ui),
         StashCommand::Show { reference } => list::show(&place.open()?, &reference, ui),
-        StashCommand::Apply(args) => apply::apply(&place.open()?, &args, false, ui),
-        StashCommand::Pop(args) => apply::apply(&place.open()?, &args, true, ui),
+        StashCommand::Apply(args) => apply::apply(&place.open()?, &args.args, Some(&args.paths), ui),
+        StashCommand::Pop(args) => apply::apply(&place.open()?, &args, None, ui),
         StashCommand::Drop { reference } => drop::drop_entry(&place.open()?, &reference, ui),
         StashCommand::Clear { yes } => drop::clear(&place.open()?, yes, ui),
+        StashCommand::Undo(args) => undo::undo(&place.open()?, &args, ui),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::{LeftAlone, Reason, Result};
 use crate::merge::Row;
 use crate::parallel;
 use crate::progress::{Phase, Progress};
-use crate::restore::{Place, Restorer, Target};
+use crate::restore::{Restorer, Target};
 use crate::vacate::{Aside, Leaving, move_aside};
 
 /// What the user reads after stopping a push that has written its entry.
@@ -108,8 +108,9 @@ impl Clear<'_> {
             Err(Reason::Vanished) if prepared.is_none() => return Ok(Cleared::Done(None)),
             Err(reason) => return Ok(Cleared::Kept(reason)),
         };
+        restorer.removed(path);
         if let Some(file) = prepared
-            && let Err(reason) = restorer.place(file, Place::IfAbsent)?
+            && let Err(reason) = restorer.place(file)?
         {
             return Ok(Cleared::NotFilled(aside, reason));
         }
@@ -120,13 +121,13 @@ impl Clear<'_> {
     fn fill_gap(&self, item: &Item<'_>, one: &Saved, restorer: &Restorer<'_>) -> Result<Cleared> {
         let path = &item.file.path;
         let Some(id) = item.head else { return Ok(Cleared::Done(None)) };
-        match restorer.restore(&Target::of_object(path, id), Place::IfAbsent, self.progress)? {
+        match restorer.restore(&Target::of_object(path, id), self.progress)? {
             Ok(_) => Ok(Cleared::Done(None)),
             Err(reason @ Reason::Blocked(_)) => Ok(Cleared::Kept(reason)),
             // HEAD's object is damaged, which its size did not show: the saved file stays, as it would have.
             Err(reason) => {
                 let target = Target::of_object(path, one.digest.id);
-                let _ = restorer.restore(&target, Place::IfAbsent, self.progress)?;
+                let _ = restorer.restore(&target, self.progress)?;
                 Ok(Cleared::NoHead(reason))
             }
         }
@@ -150,7 +151,7 @@ impl Clear<'_> {
             |(path, id)| {
                 let target = Target::of_object(path, *id);
                 self.progress.advance(1, 0);
-                restorer.restore(&target, Place::IfAbsent, self.progress)
+                restorer.restore(&target, self.progress)
             },
         )?;
         for ((path, _), outcome) in absent.into_iter().zip(reasons) {

@@ -8,6 +8,8 @@ mod adopt;
 mod clear;
 mod save;
 
+use std::collections::HashSet;
+
 use stem_fs::{Barrier, Dir, LockKind, RelPath, Stat};
 use stem_hash::{Digest, ObjectId};
 use stem_store::ObjectStore;
@@ -20,6 +22,7 @@ use crate::format::entry::{FileRecord, StashEntry, StemRecord};
 use crate::format::intent::{Intent, IntentKind};
 use crate::format::stamp::{Stamp, StashId};
 use crate::format::text::PyStr;
+use crate::format::undo::{FileChange, FileState, UndoKind, UndoRecord, UndoVerb};
 use crate::history::{HeadChoice, HeadFiles, head_files, head_state};
 
 use crate::journal::{Journal, new_token, recover};
@@ -28,6 +31,8 @@ use crate::progress::{Phase, Progress, Unstoppable};
 use crate::repo::LockName;
 use crate::scope::Scope;
 use crate::stack::Stack;
+use crate::undo::held::row;
+use crate::undo::{OpenRecord, UndoLog};
 use crate::walk::{WorkFile, walk};
 
 use save::{Outcome, Saved};
@@ -115,7 +120,7 @@ pub(crate) fn push(stash: Stash<'_>, options: &PushOptions, progress: &dyn Progr
     let mut result = PushResult { branch: state.label, ..PushResult::default() };
     let (Some(work), Some(found)) = (work, found?) else { return Ok(result) };
     found.remove_leftovers(&work);
-    result.left_alone = found.left_alone;
+    result.left_alone.clone_from(&found.left_alone);
     if found.files.is_empty() {
         return Ok(result);
     }
@@ -133,12 +138,16 @@ pub(crate) fn push(stash: Stash<'_>, options: &PushOptions, progress: &dyn Progr
         scope: &scope,
         work: &work,
         files: &found.files,
+        unread: &found.left_alone,
         clears: !options.keep && (scope.is_full() || head.is_some()),
         token: new_token(),
         progress,
     };
     push.run(result)
 }
+
+/// What was stored, and the undo record, which is open until the push ends.
+type Stored<'i> = (Vec<(&'i Item<'i>, Saved)>, Option<OpenRecord>);
 
 /// One push that has something to save.
 struct Push<'a> {
@@ -152,6 +161,8 @@ struct Push<'a> {
     scope: &'a Scope,
     work: &'a Dir,
     files: &'a [WorkFile],
+    /// What the walk could not look at.
+    unread: &'a [LeftAlone],
     /// Whether the working tree is brought back to HEAD.
     clears: bool,
     /// What the entry's id and the intent records share.
@@ -164,7 +175,7 @@ impl Push<'_> {
         let mut journal = Journal::new(self.stash.repository, self.token);
         let mut cache = StatCache::load(self.stash.repository, self.stash.store.capabilities().algorithm);
         let items = plan(self.files, self.head_rows, self.stash.store, &cache)?;
-        let saved = match self.save(&items, &mut journal, &mut result) {
+        let (saved, undo) = match self.save(&items, &mut journal, &mut result) {
             Ok(saved) => saved,
             Err(error) => {
                 // Without an entry, what was renamed comes back; the records say what.
@@ -195,6 +206,9 @@ impl Push<'_> {
             }
         }
         cache.save(self.scope.is_full().then_some(self.files));
+        if let Some(undo) = undo {
+            undo.close(None)?;
+        }
         journal.close()?;
         result.left_alone.sort_by(|a, b| a.path.cmp(&b.path));
         result.missing_head.sort();
@@ -207,7 +221,7 @@ impl Push<'_> {
         items: &'i [Item<'i>],
         journal: &mut Journal<'_>,
         result: &mut PushResult,
-    ) -> Result<Vec<(&'i Item<'i>, Saved)>> {
+    ) -> Result<Stored<'i>> {
         let Stash { repository, store, .. } = self.stash;
         let mmap = repository.settings().mmap;
         let saver = save::Saver { work: self.work, store, mmap, progress: self.progress };
@@ -230,14 +244,16 @@ impl Push<'_> {
             store.sync()?;
         }
         let saved = collect(items, outcomes, result);
+        let mut undo = None;
         if !saved.is_empty() {
             self.record_clearing(&saved, &branch, journal, &barrier)?;
-            let entry = self.add_entry(&branch, &saved)?;
+            let (entry, open) = self.add_entry(&branch, &saved)?;
+            undo = Some(open);
             result.stash_ref = "stash@{0}".into();
             result.stash_id = Some(entry.stash_id.to_string());
             result.message = entry.message.to_string_lossy().into_owned();
         }
-        Ok(saved)
+        Ok((saved, undo))
     }
 
     /// Notes what will be removed and restored once the entry is there, so that a push which dies then can be finished.
@@ -269,7 +285,7 @@ impl Push<'_> {
         Ok(())
     }
 
-    fn add_entry(&self, branch: &str, saved: &[(&Item<'_>, Saved)]) -> Result<StashEntry> {
+    fn add_entry(&self, branch: &str, saved: &[(&Item<'_>, Saved)]) -> Result<(StashEntry, OpenRecord)> {
         let rows: Vec<_> = saved.iter().map(|(item, one)| (*item, &one.digest, &one.stat)).collect();
         let text = |value: &Option<String>| value.as_deref().filter(|t| !t.is_empty()).map(PyStr::from);
         let default_message = || PyStr::from(format!("On {branch}: stash").as_str());
@@ -282,12 +298,58 @@ impl Push<'_> {
             stem.head_snapshot = self.head.and_then(|head| head.snapshot);
             stem.deleted = self.deleted.iter().map(|row| row.0.clone()).collect();
         }
+        let message = entry.message.clone();
         let mut stack = Stack::open(self.stash.repository)?;
         let make = |stash_id, stamp: Stamp| {
             let created_at = PyStr::from(stamp.to_iso().as_str());
             StashEntry { stash_id, created_at, ..entry }
         };
-        stack.push(self.token, make, self.progress)
+        let log = UndoLog::new(self.stash.repository);
+        let mut open = None;
+        let first = |name: &RelPath| {
+            let entries = vec![row(name, self.token, 0, true)?];
+            let record = UndoRecord {
+                kind: UndoKind::Verb,
+                verb: UndoVerb::Push,
+                of: None,
+                message,
+                entries,
+                files: self.changes(saved),
+            };
+            // Nothing depends on it before this push ends: its name becomes durable with its end.
+            open = Some(log.begin(self.token, record, false)?);
+            Ok(())
+        };
+        let entry = stack.push_after(self.token, make, first, self.progress)?;
+        let open = open.ok_or_else(|| unusable(&"the undo journal was not written"))?;
+        Ok((entry, open))
+    }
+
+    /// What the working tree will be after this push, path by path.
+    fn changes(&self, saved: &[(&Item<'_>, Saved)]) -> Vec<FileChange> {
+        if !self.clears {
+            return Vec::new();
+        }
+        let of_head = |id, size| FileState { id, size, mtime: None, mode: None };
+        let leaves = |one: &Saved| matches!(one.fate, save::Fate::Leaves | save::Fate::Adopted(_));
+        let leaving = saved.iter().filter(|(_, one)| leaves(one)).map(|(item, one)| FileChange {
+            path: item.file.path.clone(),
+            before: Some(FileState {
+                id: one.digest.id,
+                size: Some(one.digest.len),
+                mtime: Some(one.stat.mtime),
+                mode: Some(one.stat.mode),
+            }),
+            after: item.head.map(|id| of_head(id, item.head_size)),
+        });
+        let unread: HashSet<&RelPath> = self.unread.iter().map(|left| &left.path).collect();
+        let missing = self.deleted.iter().filter(|row| !unread.contains(&row.0));
+        let coming = missing.map(|(path, id)| FileChange {
+            path: path.clone(),
+            before: None,
+            after: Some(of_head(*id, None)),
+        });
+        leaving.chain(coming).collect()
     }
 }
 
