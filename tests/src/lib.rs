@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on panics")]
 
+pub mod binary;
 pub mod child;
 pub mod golden;
+pub mod holdings;
 pub mod hook;
 pub mod hostile;
 pub mod model;

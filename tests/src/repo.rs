@@ -15,7 +15,7 @@ use crate::golden::hex;
 use crate::tree::{self, Node, Tree};
 
 /// How to pop.
-pub const POP: ApplyOptions = ApplyOptions { drop: true, verify: None, force: false };
+pub const POP: ApplyOptions = ApplyOptions::pop();
 
 /// A repository that vanishes on drop.
 #[derive(Debug)]

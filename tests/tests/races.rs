@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use stemvault::{PushOptions, Silent};
-use stemvault_tests::repo::{Repo, left};
+use stemvault_tests::repo::{POP, Repo, left};
 use stemvault_tests::tree;
 
 /// Files that the writer works on, and files beside them that nobody touches.
@@ -382,25 +382,35 @@ fn a_pop_against_a_writer_leaves_whole_files() {
         repo.push();
         fs::write(&path, "new").unwrap();
         let stop = AtomicBool::new(false);
-        let last = std::thread::scope(|scope| {
+        let (popped, last) = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                let mut turn = 0u32;
-                while !stop.load(Ordering::Relaxed) {
-                    fs::write(&path, format!("writer {turn}")).unwrap();
-                    turn += 1;
+                let mut last = "new".to_owned();
+                for turn in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    last = format!("writer {turn}");
+                    fs::write(&path, &last).unwrap();
                     pause(round);
                 }
-                format!("writer {}", turn.saturating_sub(1))
+                last
             });
-            assert!(repo.pop("0").dropped);
+            let popped = repo.vault.stash().apply("0", POP, &Silent);
             stop.store(true, Ordering::Relaxed);
-            thread.join().unwrap()
+            (popped.unwrap(), thread.join().unwrap())
         });
-        let text = repo.texts().remove("a.wav").unwrap();
+        let texts = repo.texts();
+        let shown = &texts["a.wav"][..texts["a.wav"].len().min(40)];
+        // What is being written is not written over: then the entry stays, and so does the program's file.
+        assert_eq!(popped.dropped, popped.left_alone.is_empty(), "round {round}: {popped:?}");
+        assert_eq!(repo.list().len(), usize::from(!popped.dropped), "round {round}");
+        let stashed = "stashed ".repeat(5000);
+        assert!(texts["a.wav"] == last || texts["a.wav"] == stashed, "round {round}: {shown:?}");
+        // The last that the program wrote is there, or was there when the pop took its place, and is saved.
+        let saved = tree::bytes(&repo.muse().join("stem/undo/saved"));
         assert!(
-            text == last || text == "stashed ".repeat(5000),
-            "round {round}: {:?}",
-            &text[..text.len().min(40)]
+            texts.values().any(|text| *text == last) || saved.values().any(|bytes| bytes == last.as_bytes()),
+            "round {round}: the last version is gone, there is {shown:?}"
         );
         repo.assert_no_temporaries();
     }

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use stem_fs::TempFile;
+use stem_fs::{Dir, RelPath, TempFile};
 use stem_hash::{IdPrefix, ObjectId};
 use stem_store::{
     Capabilities, Error, ErrorKind, FileSource, Maintain, ObjectRead, ObjectStat, ObjectStore, Operation,
-    Put, PutFile, PutOptions, RestoreOptions, Restored, Result, Verified,
+    Put, PutFile, PutOptions, RepackOptions, Repacked, RestoreOptions, Restored, Result, StructureDamage,
+    Tidied, TidyOptions, Verified,
 };
 
 /// What goes wrong.
@@ -163,6 +164,11 @@ impl<S: ObjectStore> ObjectStore for FaultyStore<S> {
         self.call(Operation::Restore)?;
         self.inner.restore_file(id, target, options)
     }
+
+    fn storage_order(&self, ids: &[ObjectId]) -> Result<Vec<usize>> {
+        self.call(Operation::Stat)?;
+        self.inner.storage_order(ids)
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -175,5 +181,29 @@ impl<S: Maintain> Maintain for FaultyStore<S> {
     fn remove(&self, id: &ObjectId) -> Result<bool> {
         self.call(Operation::Remove)?;
         self.inner.remove(id)
+    }
+
+    fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
+        self.call(Operation::Repack)?;
+        self.inner.repack(options)
+    }
+
+    fn quarantine(&self, id: &ObjectId, into: &Dir, name: &RelPath) -> Result<bool> {
+        self.call(Operation::Remove)?;
+        self.inner.quarantine(id, into, name)
+    }
+
+    fn check_structure(&self, found: &mut dyn FnMut(StructureDamage)) -> Result<()> {
+        self.call(Operation::Verify)?;
+        self.inner.check_structure(found)
+    }
+
+    fn stored_bytes(&self) -> Result<Option<u64>> {
+        self.inner.stored_bytes()
+    }
+
+    fn tidy(&self, options: &TidyOptions) -> Result<Tidied> {
+        self.call(Operation::Remove)?;
+        self.inner.tidy(options)
     }
 }

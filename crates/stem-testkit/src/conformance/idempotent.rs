@@ -45,7 +45,7 @@ pub fn clause_5_idempotent_a_rotten_twin_is_replaced(run: &Run<'_>) {
                 let id = put(store, &bytes, Durability::Immediate).digest.id;
                 if subject.damage(&id, damage) {
                     let again = put(store, &bytes, durability);
-                    assert_eq!(again.written, Written::Replaced);
+                    assert_eq!(again.written, Written::Replaced, "{damage:?}, {durability:?}, {len} bytes");
                 }
                 assert_whole(store, &bytes);
                 store.sync().unwrap();

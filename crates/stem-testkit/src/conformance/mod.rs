@@ -76,6 +76,8 @@ macro_rules! conformance_suite {
             files_that_stop_leave_nothing
             metadata_is_kept_where_the_store_says_so
             maintain_verify_and_remove
+            maintain_quarantine_takes_an_object_out
+            maintain_a_store_at_rest_is_in_order
         }
     };
     (@each $factory:expr; $($clause:ident)*) => {

@@ -1,15 +1,9 @@
-//! What must hold for any bytes: the checks behind the fuzz targets.
-//!
-//! They are ordinary functions so that seeds and findings are replayed by an ordinary test
-//! (`tests/tests/fuzz_replay.rs`) on every machine; the targets in `fuzz/` only call them. Each takes bytes as they
-//! might stand on disk and panics when an invariant of the format layer does not hold. That a reader refuses the bytes is
-//! fine; that it accepts something which is unsafe, or which it would read differently after writing it, is not.
+//! The stash, the history it reads, and what the engine writes for itself beside it.
 
 use std::fmt::Display;
 
-use sha2::Digest as _;
 use stem_fs::RelPath;
-use stem_hash::{Algorithm, Checksum, FileJob, HashOptions, IdPrefix, ObjectId, Silent, hash_many};
+use stem_hash::{Algorithm, Checksum, IdPrefix, ObjectId};
 use stem_stash::format::commit::{
     CommitId, SnapshotId, decode_commit, decode_snapshot, encode_commit, encode_snapshot,
 };
@@ -20,18 +14,7 @@ use stem_stash::format::text::{PyStr, fs_order, fs_to_json};
 use stem_stash::format::{FormatError, Manifest, decode_head_manifest};
 use stem_stash::format::{intent, statcache};
 
-/// A check, by the name of its fuzz target.
-pub type Check = fn(&[u8]);
-
-/// All checks; seeds and findings lie in folders of these names.
-pub const CHECKS: [(&str, Check); 6] = [
-    ("stash_entry", check_stash_entry),
-    ("commit_json", check_commit_json),
-    ("head_refs", check_head_refs),
-    ("ids_paths", check_ids_paths),
-    ("own_records", check_own_records),
-    ("hash_many", check_hash_many),
-];
+use super::{accepted, check_shown};
 
 /// Intent records and stat caches, which only this engine writes: what is accepted reads back the same.
 ///
@@ -52,52 +35,6 @@ pub fn check_own_records(data: &[u8]) {
             assert_eq!(statcache::encode(&rows, algorithm).as_deref(), Some(data));
         }
     }
-}
-
-/// Many files through the interleaved lanes, of lengths that the first bytes choose, against the `sha2` crate.
-///
-/// # Panics
-///
-/// When a digest is wrong.
-pub fn check_hash_many(data: &[u8]) {
-    thread_local! {
-        static DIR: tempfile::TempDir = accepted(tempfile::tempdir());
-    }
-    let Some((&count, rest)) = data.split_first() else { return };
-    let count = usize::from(count % 8) + 1;
-    let Some((lengths, bytes)) = rest.split_at_checked(count * 2) else { return };
-    let mut rest = bytes;
-    let messages: Vec<Vec<u8>> = lengths
-        .chunks_exact(2)
-        .map(|length| {
-            // Short of bytes, a message repeats what there is: lanes should run for many blocks.
-            let length = usize::from(length[0]) << 8 | usize::from(length[1]);
-            let message =
-                bytes.iter().chain(rest).copied().cycle().take(if bytes.is_empty() { 0 } else { length });
-            rest = rest.get(1..).unwrap_or_default();
-            message.collect()
-        })
-        .collect();
-    DIR.with(|dir| {
-        let open = |(index, message): (usize, &Vec<u8>)| {
-            let path = dir.path().join(index.to_string());
-            accepted(std::fs::write(&path, message));
-            accepted(std::fs::File::open(&path))
-        };
-        let files: Vec<std::fs::File> = messages.iter().enumerate().map(open).collect();
-        let jobs: Vec<FileJob<'_>> = files
-            .iter()
-            .zip(&messages)
-            .map(|(file, message)| FileJob::new(file, message.len() as u64))
-            .collect();
-        let options = HashOptions::new(Algorithm::Sha256).and_checksum();
-        for (result, message) in hash_many(&jobs, &options, &Silent).into_iter().zip(&messages) {
-            let digest = accepted(result);
-            assert_eq!(digest.id.as_bytes()[..], sha2::Sha256::digest(message)[..]);
-            assert_eq!(digest.checksum, Some(Checksum::of(message)));
-            assert_eq!(digest.len, message.len() as u64);
-        }
-    });
 }
 
 /// Stash entries: what is accepted is safe to write below a working tree and reads back the same.
@@ -227,7 +164,7 @@ fn assert_one_spelling<T: Display, E>(data: &[u8], parsed: Result<T, E>) {
     }
 }
 
-fn check_stamp(stamp: Option<Stamp>) {
+pub(super) fn check_stamp(stamp: Option<Stamp>) {
     if let Some(stamp) = stamp {
         assert_eq!(accepted(Stamp::parse_iso(&stamp.to_iso())), stamp);
         assert_eq!(stamp.to_iso().len(), "2026-11-22T08:34:13.597654+00:00".len());
@@ -236,26 +173,30 @@ fn check_stamp(stamp: Option<Stamp>) {
     }
 }
 
-fn check_manifest(manifest: &Manifest) {
+pub(super) fn check_manifest(manifest: &Manifest) {
     let texts: Vec<PyStr> = manifest.iter().map(|(path, _)| PyStr::from_fs_bytes(path.as_bytes())).collect();
     assert!(texts.is_sorted_by(|a, b| a < b), "paths are sorted and unique");
-    let mut paths: Vec<&[u8]> = manifest.iter().map(|(path, _)| path.as_bytes()).collect();
-    paths.sort_unstable();
     for (path, _) in manifest {
         check_path(path);
+    }
+    check_tree(manifest.iter().map(|(path, _)| path));
+}
+
+/// None of these is a directory of another.
+pub(super) fn check_tree<'a>(paths: impl Iterator<Item = &'a RelPath>) {
+    let mut paths: Vec<&RelPath> = paths.collect();
+    paths.sort_unstable();
+    for path in &paths {
         let mut parent = path.parent();
         while let Some(directory) = parent {
-            assert!(
-                paths.binary_search(&directory.as_bytes()).is_err(),
-                "{directory} is a file and a directory"
-            );
+            assert!(paths.binary_search(&&directory).is_err(), "{directory} is a file and a directory");
             parent = directory.parent();
         }
     }
 }
 
 /// The safety rules once more, written independently of the code that is checked.
-fn check_path(path: &RelPath) {
+pub(super) fn check_path(path: &RelPath) {
     let bytes = path.as_bytes();
     assert!(!bytes.is_empty() && !bytes.starts_with(b"/") && !bytes.contains(&0));
     for component in bytes.split(|&byte| byte == b'/') {
@@ -270,19 +211,7 @@ fn is_protected(path: &RelPath) -> bool {
 }
 
 /// An error is for people: short, and without characters that steer a terminal.
-fn check_error(error: &FormatError) {
+pub(super) fn check_error(error: &FormatError) {
     check_shown(error);
     assert!(error.to_string().len() < 1500, "the error has {} bytes", error.to_string().len());
-}
-
-fn check_shown(shown: &dyn Display) {
-    assert!(!shown.to_string().chars().any(char::is_control), "{shown} holds a control character");
-}
-
-/// What the reader accepted, the writer must write and the reader accept again.
-fn accepted<T, E: Display>(result: Result<T, E>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => panic!("accepted once, then refused: {error}"),
-    }
 }
