@@ -131,8 +131,8 @@ fn pops(criterion: &mut Criterion, studio: &Studio<'_>) {
                     bench_support::flush();
                     vault
                 };
-                let options = ApplyOptions { drop: true, verify: Some(verify), force: false };
-                let pop = |vault: &Vault| vault.stash().apply("0", options, &Silent).unwrap();
+                let options = ApplyOptions { verify: Some(verify), ..ApplyOptions::pop() };
+                let pop = |vault: &Vault| vault.stash().apply("0", options.clone(), &Silent).unwrap();
                 timed(iterations, prepare, pop, |vault, popped| {
                     assert!(popped.dropped && !popped.is_partial(), "{popped:?}");
                     assert_eq!(

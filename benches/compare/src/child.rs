@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context as _, Result, bail};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use stem_hash::{Algorithm, HashFile, HashOptions, HashSource, Hasher, hash_many};
-use stemvault::{ApplyOptions, PushOptions, Silent, SnapshotOptions, Vault};
+use stemvault::{
+    ApplyOptions, PackingOptions, PushOptions, Silent, SnapshotOptions, UnpackingOptions, Vault,
+};
 
 use crate::corpus::{BUFFER, Entry, in_parallel, proof, read_list, sha256};
 use crate::stem::Verb;
@@ -250,9 +252,13 @@ fn stem(words: &[String]) -> Result<()> {
             stash.push(&options, &Silent)?.is_partial()
         }
         Verb::Pop | Verb::PopNoVerify => {
-            let options = ApplyOptions { drop: true, verify: Some(verb == Verb::Pop), force: false };
+            let options = ApplyOptions { verify: Some(verb == Verb::Pop), ..ApplyOptions::pop() };
             stash.apply("0", options, &Silent)?.is_partial()
         }
+        Verb::Pack => {
+            vault.pack(&PackingOptions { all: true, ..PackingOptions::default() }, &Silent)?.is_partial()
+        }
+        Verb::Unpack => vault.unpack(&UnpackingOptions::default(), &Silent)?.is_partial(),
         Verb::Status => {
             let status = stash.status(&Silent)?;
             print(&format!("{} changes, {} files", status.changes.len(), status.files))?;

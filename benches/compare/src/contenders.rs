@@ -26,7 +26,7 @@ pub(crate) struct Group {
 }
 
 /// All of them.
-pub(crate) static ALL: [Group; 14] = [
+pub(crate) static ALL: [Group; 16] = [
     Group {
         name: "cp",
         what: "cp -r, what everything is related to",
@@ -76,6 +76,12 @@ pub(crate) static ALL: [Group; 14] = [
         version: || Some("own".into()),
         run: stem_same,
     },
+    Group {
+        name: "stem-pack",
+        what: "pack --all, pop out of the packs (verified), unpack",
+        version: || Some("own".into()),
+        run: stem_pack,
+    },
     Group { name: "python", what: "the reference algorithm in Python", version: python, run: reference },
     Group {
         name: "cacache",
@@ -88,6 +94,12 @@ pub(crate) static ALL: [Group; 14] = [
         what: "git stash -u and pop, bigFileThreshold 1m, compression 0",
         version: || tool("git", "--version"),
         run: git,
+    },
+    Group {
+        name: "git-add",
+        what: "git add of everything, and checkout out of the index",
+        version: || tool("git", "--version"),
+        run: git_add,
     },
     Group { name: "restic", what: "backup and restore", version: || tool("restic", "version"), run: restic },
     Group {
@@ -227,6 +239,22 @@ fn stem_same(stage: &mut Stage<'_>) -> Result<()> {
     stage.corpus().check(&work)
 }
 
+fn stem_pack(stage: &mut Stage<'_>) -> Result<()> {
+    let root = stage.repository("repository")?;
+    let work = root.join("muse-work");
+    unclocked(stage.stem(&root, Verb::Push)?)?;
+    stage.clock("stem-pack", Kind::Writes, &root.join(".muse/objects"), stage.stem(&root, Verb::Pack)?)?;
+    let packs = root.join(".muse/stem/packs");
+    stage.clock("stem-pop-packed", Kind::Writes, &packs, stage.stem(&root, Verb::Pop)?)?;
+    check_entries(&root, 0)?;
+    stage.corpus().check(&work)?;
+    stage.clock("stem-unpack", Kind::Writes, &packs, stage.stem(&root, Verb::Unpack)?)?;
+    // What was made loose is what a put of the same files finds there.
+    unclocked(stage.stem(&root, Verb::Push)?)?;
+    unclocked(stage.stem(&root, Verb::Pop)?)?;
+    stage.corpus().check(&work)
+}
+
 /// The newest entry names every file of the corpus.
 fn check_newest(stage: &Stage<'_>, root: &Path) -> Result<()> {
     check_entries(root, 1)?;
@@ -270,24 +298,40 @@ fn cacached(stage: &mut Stage<'_>) -> Result<()> {
     stage.corpus().check(&to)
 }
 
+/// `git` in `work` with settings of its own; the user's stay out.
+fn git_command(work: &Path, settings: &[&str], words: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").current_dir(work);
+    let always = ["gc.auto=0", "user.name=Bench", "user.email=bench@localhost", "init.defaultBranch=main"];
+    for setting in always.iter().chain(settings) {
+        command.args(["-c", setting]);
+    }
+    command.args(words);
+    command
+}
+
+/// With git's own settings: it compresses.
+fn git_add(stage: &mut Stage<'_>) -> Result<()> {
+    let work = stage.files("work")?;
+    let git = |words: &[&str]| git_command(&work, &[], words);
+    unclocked(git(&["init", "--quiet"]))?;
+    stage.clock("git-add", Kind::Writes, &work, git(&["add", "--all"]))?;
+    for entry in std::fs::read_dir(&work)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name != ".git") {
+            if path.is_dir() { std::fs::remove_dir_all(&path)? } else { std::fs::remove_file(&path)? }
+        }
+    }
+    let checkout = git(&["checkout-index", "--all", "--quiet"]);
+    stage.clock("git-checkout", Kind::Writes, &work.join(".git/objects"), checkout)?;
+    std::fs::remove_dir_all(work.join(".git"))?;
+    stage.corpus().check(&work)
+}
+
 fn git(stage: &mut Stage<'_>) -> Result<()> {
     let work = stage.files("work")?;
     let git = |words: &[&str]| {
-        let mut command = Command::new("git");
-        // The user's own configuration stays out.
-        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").current_dir(&work);
-        for setting in [
-            "core.bigFileThreshold=1m",
-            "core.compression=0",
-            "gc.auto=0",
-            "user.name=Bench",
-            "user.email=bench@localhost",
-            "init.defaultBranch=main",
-        ] {
-            command.args(["-c", setting]);
-        }
-        command.args(words);
-        command
+        git_command(&work, &["core.bigFileThreshold=1m", "core.compression=0"], words)
     };
     unclocked(git(&["init", "--quiet"]))?;
     unclocked(git(&["commit", "--quiet", "--allow-empty", "--message=empty"]))?;

@@ -31,6 +31,10 @@ pub(crate) enum Verb {
     PopNoVerify,
     /// What changed.
     Status,
+    /// Everything from loose objects into packs.
+    Pack,
+    /// And back.
+    Unpack,
 }
 
 impl Verb {
@@ -44,6 +48,8 @@ impl Verb {
             Self::Pop => &["stash", "pop"],
             Self::PopNoVerify => &["stash", "pop", "--no-verify"],
             Self::Status => &["status"],
+            Self::Pack => &["pack", "--all"],
+            Self::Unpack => &["unpack"],
         }
     }
 
@@ -57,6 +63,8 @@ impl Verb {
             Self::Pop,
             Self::PopNoVerify,
             Self::Status,
+            Self::Pack,
+            Self::Unpack,
         ];
         all.into_iter().find(|verb| verb.words() == words)
     }

@@ -38,7 +38,7 @@ const STEMS: [Target; 8] = [
     ratio("stem-pop-no-verify", "cp", 1.0),
 ];
 
-const SMALL_FILES: [Target; 15] = [
+const SMALL_FILES: [Target; 17] = [
     twice_the_walk("stem-push-same", 0.060),
     twice_the_walk("stem-push-one", 0.080),
     twice_the_walk("stem-status", 0.020),
@@ -54,6 +54,8 @@ const SMALL_FILES: [Target; 15] = [
     ratio("stem-pop", "git-pop", 1.0),
     ratio("stem-pop", "restic-restore", 1.0),
     ratio("stem-pop", "borg-extract", 1.0),
+    ratio("stem-pack", "git-add", 1.0),
+    ratio("stem-unpack", "git-checkout", 1.0),
 ];
 
 /// Prints the targets of the corpus; those whose contenders did not run are left out.
@@ -76,6 +78,27 @@ pub(crate) fn print(rows: &[Row], corpus: &Corpus) {
         );
     }
     print_peaks(rows, corpus);
+    print_packs(rows, corpus);
+}
+
+/// Megabytes a second, and what the packs take.
+#[expect(clippy::cast_precision_loss, reason = "rates and shares are shown")]
+fn print_packs(rows: &[Row], corpus: &Corpus) {
+    let stems = corpus.preset == Some('a');
+    for (contender, least) in [("stem-pack", 250.0), ("stem-pop-packed", 500.0), ("stem-unpack", 500.0)] {
+        let own = rows.iter().filter(|row| row.contender == contender);
+        let rates: Vec<f64> = own.map(|row| corpus.bytes as f64 / 1e6 / row.sample.seconds).collect();
+        let Some(found) = median(&rates) else { continue };
+        let limit = if stems { format!("{least:.0}") } else { "-".into() };
+        let verdict = if stems { verdict(found.high >= least) } else { "" };
+        let what = format!("{contender}, MB/s without the flush");
+        println!("{what:<52} {limit:>7} {:>8.0} {:>18}  {verdict}", found.value, interval(found));
+    }
+    let packed = rows.iter().filter(|row| row.contender == "stem-pack");
+    if let Some(bytes) = packed.map(|row| row.sample.new_disk).max() {
+        let share = bytes as f64 / corpus.bytes as f64;
+        println!("{:<52} {:>7} {share:>8.3}", "new disk blocks of stem-pack / the data", "");
+    }
 }
 
 fn title(target: &Target) -> String {
