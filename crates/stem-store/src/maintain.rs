@@ -36,7 +36,7 @@ impl Verified {
 /// How to compact a store.
 #[derive(Clone, Copy, Default)]
 pub struct RepackOptions<'a> {
-    /// Write everything anew, also where nothing is gained in space: what was stored with other options gets today's.
+    /// Write everything anew, also where nothing is gained in space. Records are copied as they are.
     pub all: bool,
     /// Told of the stored bytes handled; may stop the work, which then leaves the store as good as it was.
     pub progress: Option<Progress<'a>>,

@@ -1,0 +1,165 @@
+"""The repository as an object."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from typing import List
+
+import pytest
+
+import stemvault
+from conftest import Repo, sha256
+
+
+def test_a_working_day(tmp_path: pathlib.Path) -> None:
+    vault = stemvault.Repository.init(tmp_path / "album")
+    assert vault.root == tmp_path / "album"
+    assert vault.working_tree == tmp_path / "album" / "muse-work"
+    assert repr(vault) == f"Repository({str(tmp_path / 'album')!r})"
+    kick = vault.working_tree / "tracks" / "drums" / "kick.wav"
+    kick.parent.mkdir(parents=True)
+    kick.write_bytes(b"take one")
+
+    assert vault.status().changes == (stemvault.Change("tracks/drums/kick.wav", "added"),)
+    first = vault.snapshot("first", author="Ada")
+    assert (first.files, first.branch, first.unchanged) == (1, "main", False)
+    assert vault.snapshot().commit_id == first.commit_id
+
+    kick.write_bytes(b"take two")
+    status = vault.status()
+    assert status.changes == (stemvault.Change("tracks/drums/kick.wav", "modified"),)
+    assert (status.branch, status.commit_id, status.head_known) == ("main", first.commit_id, True)
+    pushed = vault.push("harder", track="drums")
+    assert (pushed.files_stashed, pushed.head_restored, pushed.bytes_stashed) == (1, True, 8)
+    assert kick.read_bytes() == b"take one"
+
+    (entry,) = vault.list()
+    assert entry.stash_id == pushed.stash_id
+    shown = vault.show()
+    assert shown.entry == entry
+    assert shown.files == (stemvault.ShownFile("tracks/drums/kick.wav", sha256(b"take two"), 8),)
+    assert vault.apply(entry.stash_id).dropped is False
+    assert kick.read_bytes() == b"take two"
+    popped = vault.pop("stash@{0}")
+    assert (popped.dropped, popped.bytes_applied, popped.left_alone) == (True, 8, ())
+    assert vault.list() == []
+
+
+def test_results_are_those_of_the_functions_and_more(repo: Repo) -> None:
+    repo.write({"a": b"a"})
+    (repo.work / "link").symlink_to("a")
+    pushed = stemvault.Repository(repo.root).push()
+    assert isinstance(pushed, stemvault.StashPushResult)
+    (left,) = pushed.left_alone
+    assert (left.path, left.reason, left.is_partial) == ("link", "symlink", False)
+    assert left.message
+
+
+def test_entries_are_named_in_three_ways(repo: Repo) -> None:
+    vault = stemvault.Repository(repo.root)
+    for name in ("first", "second", "third"):
+        repo.write({name: name.encode()})
+        vault.push(name)
+    entries = vault.list()
+    for ref in (1, "1", "stash@{1}", entries[1].stash_id, entries[1].stash_id[:-2]):
+        assert vault.show(ref).entry == entries[1]
+    assert vault.drop(entries[1].stash_id) == entries[1]
+    assert vault.drop("1").message == "first"
+    assert vault.drop().message == "third"
+    for ref in (0, -1, "0", "stash-2026", "nonsense", ""):
+        with pytest.raises(IndexError):
+            vault.show(ref)
+    assert vault.clear() == 0
+
+
+def test_an_ambiguous_beginning_is_told(repo: Repo) -> None:
+    vault = stemvault.Repository(repo.root)
+    for name in ("first", "second"):
+        repo.write({name: name.encode()})
+        vault.push(name)
+    with pytest.raises(stemvault.AmbiguousEntry):
+        vault.show("stash-2")
+
+
+def test_paths_and_keep(repo: Repo) -> None:
+    files = {"mix/notes.txt": b"notes", "midi/a.mid": b"a", "b.mid": b"b"}
+    repo.write(files)
+    vault = stemvault.Repository(repo.root)
+    result = vault.push(paths=["midi", pathlib.Path("mix/notes.txt")], keep=True)
+    assert result.files_stashed == 2
+    assert set(vault.list()[0].manifest) == {"midi/a.mid", "mix/notes.txt"}
+    assert repo.tree() == files
+    for wrong in (["../x"], ["/etc"], [""]):
+        with pytest.raises(stemvault.InvalidInput):
+            vault.push(paths=wrong)
+    with pytest.raises(TypeError):
+        vault.push(paths="midi")
+
+
+def test_where_head_comes_from(repo: Repo) -> None:
+    (repo.muse / "refs" / "heads" / "main").write_text("ab" * 32)
+    repo.write({"a": b"wip"})
+    vault = stemvault.Repository(repo.root)
+    with pytest.raises(stemvault.HeadUnknown, match=r"\.muse/commits"):
+        vault.push()
+    with pytest.raises(ValueError):
+        vault.push(head_manifest={}, no_head=True)
+    assert vault.status().head_known is False
+    assert vault.push(head_manifest={"a": repo.put(b"head")}).head_restored
+    assert repo.tree() == {"a": b"head"}
+    assert vault.push(no_head=True).head_restored is False
+    assert repo.tree() == {}
+
+
+def test_verify_and_force(repo: Repo) -> None:
+    repo.write({"a": b"sound", "b": b"b"})
+    vault = stemvault.Repository(repo.root)
+    vault.push()
+    repo.object(sha256(b"sound")).write_bytes(b"spoil")
+    popped = vault.pop()
+    assert (popped.missing, popped.dropped) == (("a",), False)
+    assert [left.reason for left in popped.left_alone] == ["corrupt"]
+    assert not (repo.work / "a").exists()
+    assert vault.pop(force=True).dropped
+
+
+def test_what_is_no_repository(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(stemvault.NotARepository):
+        stemvault.Repository(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        stemvault.Repository.discover(tmp_path)
+    stemvault.Repository.init(tmp_path)
+    with pytest.raises(FileExistsError):
+        stemvault.Repository.init(tmp_path)
+    below = tmp_path / "muse-work" / "deep"
+    below.mkdir()
+    assert stemvault.Repository.discover(below).root == tmp_path
+
+
+def test_discover_begins_here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stemvault.Repository.init(tmp_path)
+    monkeypatch.chdir(tmp_path / "muse-work")
+    assert stemvault.Repository.discover().root == tmp_path
+
+
+def test_a_configuration_that_cannot_be_read(repo: Repo) -> None:
+    (repo.muse / "stem").mkdir()
+    (repo.muse / "stem" / "config.toml").write_text("colour = 'red'")
+    with pytest.raises(stemvault.BadRepositoryFile) as raised:
+        stemvault.Repository(repo.root)
+    assert raised.value.path == str(repo.muse / "stem" / "config.toml")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_may_not_be_written(repo: Repo) -> None:
+    repo.write({"a": b"a"})
+    repo.muse.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError):
+            stemvault.push_stash(repo.root)
+    finally:
+        repo.muse.chmod(0o700)
+    assert repo.tree() == {"a": b"a"}
+
+
