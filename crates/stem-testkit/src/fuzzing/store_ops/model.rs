@@ -41,11 +41,18 @@ pub(super) struct Model {
     pub(super) damaged: bool,
     /// Whether that was done to an index, which can be made anew.
     pub(super) index_lost: bool,
+    /// Whether it was done to a pack behind its header.
+    pub(super) records_damaged: bool,
 }
 
 impl Model {
     pub(super) fn new() -> Self {
-        Self { fates: [Fate { here: Sight::No, later: Sight::No }; COUNT], damaged: false, index_lost: false }
+        Self {
+            fates: [Fate { here: Sight::No, later: Sight::No }; COUNT],
+            damaged: false,
+            index_lost: false,
+            records_damaged: false,
+        }
     }
 
     /// Clauses 3 and 4.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use stem_fs::{Dir, RelPath, Timestamp};
 use stem_hash::{IdPrefix, ObjectId};
+use stem_pack::format::PACK_HEADER_LEN;
 use stem_store::{
     Durability, Error, ErrorKind, FileSource, Maintain, ObjectStore, ObjectStoreExt, PutMethod, PutOptions,
     RepackOptions, RestoreOptions, TidyOptions, Verified, Verify, Written,
@@ -203,7 +204,9 @@ impl Program {
         let here = self.model.fates[blob].here;
         if self.ground.backend != Backend::Overlay {
             assert!(here != Sight::Whole || written != Written::New, "new, but it was there");
-            assert!(here != Sight::No || written == Written::New, "{written:?}, but it was not there");
+            // What is in a damaged pack is not known, so that it counts as replaced.
+            let new = written == Written::New || self.model.damaged;
+            assert!(here != Sight::No || new, "{written:?}, but it was not there");
         }
         self.model.put(blob, durability == Durability::Immediate);
         self.get(blob);
@@ -416,7 +419,7 @@ impl Program {
     fn repack(&mut self, feed: &mut Feed<'_>) {
         let all = feed.byte().is_multiple_of(2);
         if let Err(error) = self.store().repack(&RepackOptions { all, progress: None }) {
-            let corrupt = (self.model.damaged || self.model.index_lost) && error.kind() == ErrorKind::Corrupt;
+            let corrupt = self.model.damaged && error.kind() == ErrorKind::Corrupt;
             if !corrupt {
                 self.may_fail(&error, "repack");
             }
@@ -487,10 +490,14 @@ impl Program {
         let path = &files[usize::from(which) % files.len()];
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         let is_index = name.ends_with(b".idx") || name == b"multi-pack-index";
-        // An index is made anew from its pack, and a pack with a damaged header is read by its index: one or the other.
-        if is_index && self.model.damaged || name.ends_with(b".pack") && self.model.index_lost {
+        let is_pack = name.ends_with(b".pack");
+        let in_records =
+            is_pack && at as u64 % accepted(fs::metadata(path)).len().max(1) >= PACK_HEADER_LEN as u64;
+        // Both losses at once are too much: behind a record header that is damaged only an index knows what there is.
+        if is_index && self.model.records_damaged || in_records && self.model.index_lost {
             return;
         }
+        self.model.records_damaged |= in_records;
         if is_index {
             self.log.push(format!("  {}", path.display()));
             self.model.index_lost = true;
@@ -503,7 +510,7 @@ impl Program {
             return;
         }
         let object = (0..COUNT).find(|&blob| path_is(path, &BLOBS[blob], self.ground.algorithm));
-        if object.is_none() && !name.ends_with(b".pack") {
+        if object.is_none() && !is_pack {
             // A marker, or tombstones: the store says what it is, and nobody can say it anew.
             return;
         }
