@@ -94,6 +94,34 @@ fn a_signal_stops_every_verb_where_everything_is_consistent() {
     println!("{stopped} of {} runs stopped by a signal; the slowest took {slowest:?}", VERBS.len() * 2);
 }
 
+#[test]
+fn a_signal_ends_the_wait_for_another_process() {
+    let repo = session();
+    let expected: BTreeSet<String> = holdings::all(repo.root());
+    let lock = std::fs::File::create(repo.root().join(".muse/stem/worktree.lock")).unwrap();
+    lock.lock().unwrap();
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let mut child = stem(repo.root(), &["stash", "push"]).spawn().unwrap();
+        // A signal that comes before it is heeded kills; then the wait was not met.
+        std::thread::sleep(Duration::from_millis(400));
+        let _ = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).output();
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if begun.elapsed() > Duration::from_mins(1) {
+                child.kill().unwrap();
+                panic!("SIG{name} did not end the wait");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(status.code(), Some(code), "SIG{name}");
+    }
+    drop(lock);
+    holdings::check(repo.root(), &expected).unwrap();
+}
+
 /// Asks to stop once some files of a phase are done, and counts what is done after that.
 struct StopAfter {
     phase: Phase,

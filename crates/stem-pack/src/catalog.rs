@@ -13,14 +13,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, RwLock};
-use stem_fs::{Dir, Publish, Stat, Timestamp};
+use stem_fs::{Dir, Publish};
 use stem_hash::{Algorithm, IdPrefix, ObjectId};
 
-use crate::files::{MULTI_NAME, OpenFiles, Pack, index_name, pack_id, plain};
+use crate::files::{MULTI_NAME, OpenFiles, OwnIndex, Pack, Stamp, index_name, pack_id, plain};
 use crate::format::PackId;
 use crate::index::{Access, CoveredPack, Index, IndexEntry, IndexKind, Want, merge};
 use crate::place::Place;
-use crate::record::{Bad, Spot};
+use crate::record::{Bad, PackFile, Spot};
 use crate::scan;
 use crate::source::ReadError;
 
@@ -56,21 +56,6 @@ struct Multi {
     stamp: Stamp,
 }
 
-/// By what a change of a file or directory is noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    size: u64,
-    mtime: Timestamp,
-    ctime: Timestamp,
-}
-
-impl From<&Stat> for Stamp {
-    fn from(stat: &Stat) -> Self {
-        Self { inode: stat.inode, size: stat.size, mtime: stat.mtime, ctime: stat.ctime }
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Catalog {
     algorithm: Algorithm,
@@ -86,6 +71,12 @@ fn is_settled(stamp: &Stamp) -> bool {
     let changed = Duration::new(secs, stamp.ctime.nanos.max(stamp.mtime.nanos).min(999_999_999));
     let blur = if stamp.ctime.nanos == 0 { COARSE_BLUR } else { BLUR };
     now.checked_sub(changed).is_some_and(|age| age > blur)
+}
+
+/// What the file of the pack's own index looks like now.
+fn index_stamp(pack: &Pack, place: &Place) -> Option<Stamp> {
+    let stat = place.packs().ok()??.stat(&index_name(pack.id)).ok()??;
+    Some(Stamp::from(&stat))
 }
 
 fn bad_index(error: ReadError) -> Bad {
@@ -193,27 +184,24 @@ impl Catalog {
     /// The pack's own index; made if it is missing or damaged.
     pub(crate) fn index(&self, pack: &Arc<Pack>, place: &Place) -> Result<Arc<Index>, Bad> {
         let mut slot = pack.index.lock();
-        if let Some(index) = &*slot {
-            return Ok(index.clone());
+        if let Some(own) = &*slot {
+            return Ok(own.index.clone());
         }
         let Some(dir) = place.packs().map_err(Bad::Unreadable)? else { return Err(Bad::Vanished) };
-        let opened = match dir.open_file(&index_name(pack.id)).map_err(Bad::Unreadable)? {
-            Some(file) => Index::open(file, IndexKind::Pack, Access::Map).ok(),
-            None => None,
+        let opened = dir.open_file(&index_name(pack.id)).map_err(Bad::Unreadable)?.and_then(OwnIndex::open);
+        let fits = |own: &OwnIndex| {
+            own.index.algorithm() == self.algorithm
+                && own.index.packs().next().is_some_and(|covered| covered.id == pack.id)
         };
-        let fits = |index: &Index| {
-            index.algorithm() == self.algorithm
-                && index.packs().next().is_some_and(|covered| covered.id == pack.id)
-        };
-        let index = match opened.filter(fits) {
-            Some(index) => index,
+        let own = match opened.filter(fits) {
+            Some(own) => own,
             None => self.rebuild(pack, place)?,
         };
-        Ok(slot.insert(Arc::new(index)).clone())
+        Ok(slot.insert(own).index.clone())
     }
 
     /// Computes the index of a pack from the pack, and writes it where that is possible.
-    fn rebuild(&self, pack: &Arc<Pack>, place: &Place) -> Result<Index, Bad> {
+    fn rebuild(&self, pack: &Arc<Pack>, place: &Place) -> Result<OwnIndex, Bad> {
         let (bytes, _) = self.compute(pack)?;
         self.keep(pack, bytes, place)
     }
@@ -226,12 +214,13 @@ impl Catalog {
         Ok((bytes, end.torn.is_none()))
     }
 
-    fn keep(&self, pack: &Arc<Pack>, bytes: Vec<u8>, place: &Place) -> Result<Index, Bad> {
+    fn keep(&self, pack: &Arc<Pack>, bytes: Vec<u8>, place: &Place) -> Result<OwnIndex, Bad> {
         // A medium that cannot be written to has its indices in memory.
-        let _ = place.write(&index_name(pack.id), &bytes, Publish::Replace);
-        let index = Index::from_bytes(bytes, IndexKind::Pack).map_err(bad_index)?;
+        let written = place.write(&index_name(pack.id), &bytes, Publish::Replace);
+        let file = written.ok().and_then(|()| index_stamp(pack, place));
+        let index = Arc::new(Index::from_bytes(bytes, IndexKind::Pack).map_err(bad_index)?);
         if index.algorithm() == self.algorithm {
-            return Ok(index);
+            return Ok(OwnIndex { index, file });
         }
         let (found, wanted) = (index.algorithm(), self.algorithm);
         Err(Bad::Damaged(format!(
@@ -249,8 +238,8 @@ impl Catalog {
             return false;
         }
         let Ok((bytes, true)) = self.compute(pack) else { return false };
-        let Ok(index) = self.keep(pack, bytes, place) else { return false };
-        *pack.index.lock() = Some(Arc::new(index));
+        let Ok(own) = self.keep(pack, bytes, place) else { return false };
+        *pack.index.lock() = Some(own);
         // The multi-pack index may be what lied: from now on this handle asks each pack itself.
         let mut current = self.current.write();
         *current = Arc::new(Self::arrange(current.packs.clone(), None));
@@ -262,9 +251,26 @@ impl Catalog {
         if pack.rebuilt.swap(true, Ordering::AcqRel) {
             return false;
         }
-        let Ok(index) = self.rebuild(pack, place) else { return false };
-        *pack.index.lock() = Some(Arc::new(index));
+        let Ok(own) = self.rebuild(pack, place) else { return false };
+        *pack.index.lock() = Some(own);
         true
+    }
+
+    /// Whether the next handle will find this copy too: by the pack's own index, if that is still on disk, else by walking
+    /// from header to header, which takes that each before it is sound.
+    pub(crate) fn leads_to(&self, hit: &Hit, file: &PackFile, want: Want, place: &Place) -> bool {
+        let entry = &hit.entry;
+        let in_own = self.ask(&hit.pack, place, |index| {
+            let mut found = index.find(&entry.id, want)?;
+            Ok(found.any(|own| own.offset == entry.offset))
+        });
+        let used = hit.pack.index.lock().as_ref().and_then(|own| own.file);
+        if matches!(in_own, Ok(true)) && used.is_some() && used == index_stamp(&hit.pack, place) {
+            return true;
+        }
+        let Ok(walk) = scan::Scan::open(&*file.file, scan::Payloads::Skip) else { return false };
+        let reached = walk.map_while(Result::ok).map(|record| record.offset).find(|at| *at >= entry.offset);
+        reached == Some(entry.offset)
     }
 
     /// Asks the pack's own index, and its successor where it turns out to be damaged.

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use stem_fs::{Dir, OpenFile, RelPath};
+use stem_fs::{Dir, OpenFile, RelPath, Stat, Timestamp};
 
 use crate::format::PackId;
-use crate::index::Index;
+use crate::index::{Access, Index, IndexKind};
 use crate::record::{Bad, PackFile};
 
 /// Packs whose files are open at the same time; the one that was opened first is closed for the next.
@@ -47,6 +47,38 @@ pub(crate) fn plain(name: impl Into<String>) -> RelPath {
 #[derive(Debug, Default)]
 pub(crate) struct OpenFiles(Mutex<VecDeque<Weak<Pack>>>);
 
+/// The index of one pack, as this handle has it.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnIndex {
+    pub(crate) index: Arc<Index>,
+    /// The file that says the same; `None` where there is none.
+    pub(crate) file: Option<Stamp>,
+}
+
+impl OwnIndex {
+    /// The index in this file, unless that is damaged.
+    pub(crate) fn open(file: OpenFile) -> Option<Self> {
+        let stamp = file.stat().as_ref().map(Stamp::from).ok();
+        let index = Index::open(file, IndexKind::Pack, Access::Map).ok()?;
+        Some(Self { index: Arc::new(index), file: stamp })
+    }
+}
+
+/// By what a change of a file or directory is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    inode: u64,
+    size: u64,
+    pub(crate) mtime: Timestamp,
+    pub(crate) ctime: Timestamp,
+}
+
+impl From<&Stat> for Stamp {
+    fn from(stat: &Stat) -> Self {
+        Self { inode: stat.inode, size: stat.size, mtime: stat.mtime, ctime: stat.ctime }
+    }
+}
+
 /// A published pack.
 #[derive(Debug)]
 pub(crate) struct Pack {
@@ -54,7 +86,7 @@ pub(crate) struct Pack {
     dir: Dir,
     file: Mutex<Option<Arc<OpenFile>>>,
     /// Its own index, once that was needed.
-    pub(crate) index: Mutex<Option<Arc<Index>>>,
+    pub(crate) index: Mutex<Option<OwnIndex>>,
     /// Whether the index was rebuilt by this handle already: it is not rebuilt twice.
     pub(crate) rebuilt: AtomicBool,
     /// Whether its name is durable for certain.

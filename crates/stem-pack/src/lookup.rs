@@ -28,8 +28,8 @@ const DICTIONARIES: usize = 64;
 pub(crate) enum Purpose {
     /// To read it: whatever can be read will do.
     Read,
-    /// To rely on it, so that another copy need not be stored: it has to be found again when every index is lost, which
-    /// takes a pack with a sound header.
+    /// To rely on it, so that another copy need not be stored: the next handle has to find it, which takes a pack with a
+    /// sound header, and an index that is still on disk or sound headers all the way.
     Keep,
 }
 
@@ -91,6 +91,12 @@ impl Core {
                 let bad = match copy {
                     Ok(copy) if purpose == Purpose::Keep && !copy.spot.pack.has_header() => {
                         Bad::damaged("the header of its pack is damaged")
+                    }
+                    Ok(Copy { spot, hit: Some(hit), .. })
+                        if purpose == Purpose::Keep
+                            && !self.catalog.leads_to(&hit, &spot.pack, want, &self.place) =>
+                    {
+                        Bad::damaged("its pack lost its index, and a header before it is damaged")
                     }
                     Ok(copy) => match (read(&copy.spot, copy.expected), copy.hit) {
                         (Ok(value), _) => return Ok(Some(value)),
@@ -156,6 +162,7 @@ impl Core {
         hits.into_iter().filter(|hit| hit.entry.raw_len == len).any(|hit| {
             let Ok(spot) = hit.spot(&self.catalog.open_files) else { return false };
             spot.pack.has_header()
+                && self.catalog.leads_to(&hit, &spot.pack, Want::Chunk, &self.place)
                 && self.decode_chunk(&spot, id, len, hit.entry.stored_len(), &mut Vec::new()).is_ok()
         })
     }

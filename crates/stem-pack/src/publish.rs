@@ -7,9 +7,9 @@ use stem_fs::Publish;
 use stem_hash::ObjectId;
 use stem_store::{Error, Operation, Result};
 
-use crate::files::{Pack, index_name, pack_name};
+use crate::files::{OwnIndex, Pack, index_name, pack_name};
 use crate::handle::Core;
-use crate::index::{Access, Index, IndexKind, Want};
+use crate::index::{Index, IndexKind, Want};
 use crate::lane::Lane;
 use crate::writer::{AppendError, FinishedPack, PackWriter};
 
@@ -98,14 +98,14 @@ impl Core {
         let pack = Arc::new(Pack::new(covered.id, &dir, true));
         pack.adopt(&file, &self.catalog.open_files);
         let bytes = index.to_bytes(&covered)?;
-        *pack.index.lock() = Some(Arc::new(self.write_index(&pack, bytes)?));
+        *pack.index.lock() = Some(self.write_index(&pack, bytes)?);
         self.catalog.added(pack);
         self.tombstones.revive(living.iter().copied());
         Ok(self.tombstones.save(&self.place, None)?)
     }
 
     /// Writes the index of a pack. It can be rebuilt, so a failure costs no more than the memory that holds it then.
-    fn write_index(&self, pack: &Arc<Pack>, bytes: Vec<u8>) -> std::result::Result<Index, AppendError> {
+    fn write_index(&self, pack: &Arc<Pack>, bytes: Vec<u8>) -> std::result::Result<OwnIndex, AppendError> {
         let name = index_name(pack.id);
         let written = self.place.make_packs().and_then(|dir| {
             use std::io::Write as _;
@@ -116,11 +116,12 @@ impl Core {
             dir.open_file(&name)
         });
         if let Ok(Some(file)) = written
-            && let Ok(index) = Index::open(file, IndexKind::Pack, Access::Map)
+            && let Some(own) = OwnIndex::open(file)
         {
-            return Ok(index);
+            return Ok(own);
         }
-        Ok(Index::from_bytes(bytes, IndexKind::Pack)?)
+        let index = Arc::new(Index::from_bytes(bytes, IndexKind::Pack)?);
+        Ok(OwnIndex { index, file: None })
     }
 
     /// Hides objects that were removed after their record was written. One that somebody else published in the meantime is

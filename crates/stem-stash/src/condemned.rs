@@ -12,14 +12,11 @@ use crate::Stash;
 use crate::error::{Error, Result};
 use crate::format::idlist::{IdList, ListKind, MAX_LIST_BYTES, decode, encode, subject_of};
 use crate::progress::{Phase, Progress};
-use crate::repo::{LockName, Repository, fixed};
+use crate::repo::{LockName, PATIENCE, Repository, fixed};
 
 const FOLDER: &str = "stem/gc";
 const LIST: &str = "stem/gc/condemned";
 const RECORD: &str = "stem/gc/last.json";
-
-/// How often a lock that others hold is asked for.
-const PATIENCE: Duration = Duration::from_millis(25);
 
 /// Keeps everybody out of the store who may begin to need an object, for as long as it lives.
 #[derive(Debug)]

@@ -49,6 +49,9 @@ pub struct Repository {
     work_path: PathBuf,
 }
 
+/// How long to wait before a lock that another process holds is tried again.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(20);
+
 /// The name of the note in `.muse/stem`.
 const RESTORING: &str = "restoring";
 
@@ -196,10 +199,27 @@ impl Repository {
         Ok(LockFile::try_acquire(&self.stem_dir()?, &name.file(), LockKind::Exclusive)?)
     }
 
-    /// Takes a lock, waiting for other processes and telling the user so.
+    /// Takes a lock, waiting for other processes and telling the user so, who may not want to wait: except for the stack,
+    /// which nobody holds for long and which a verb takes when most of its work is done.
     pub(crate) fn lock(&self, name: LockName, kind: LockKind, progress: &dyn Progress) -> Result<LockFile> {
-        let waiting = &mut || progress.begin(Phase::Waiting, 0, 0);
-        Ok(LockFile::acquire(&self.stem_dir()?, &name.file(), kind, waiting)?)
+        let (dir, file) = (self.stem_dir()?, name.file());
+        let mut waiting = || progress.begin(Phase::Waiting, 0, 0);
+        if name == LockName::Stack {
+            return Ok(LockFile::acquire(&dir, &file, kind, &mut waiting)?);
+        }
+        let mut told = false;
+        loop {
+            if let Some(lock) = LockFile::try_acquire(&dir, &file, kind)? {
+                return Ok(lock);
+            }
+            if !std::mem::replace(&mut told, true) {
+                waiting();
+            }
+            if progress.cancelled() {
+                return Err(Error::Interrupted("it waited for another stem, and nothing was changed"));
+            }
+            std::thread::sleep(PATIENCE);
+        }
     }
 }
 

@@ -45,14 +45,17 @@ pub struct ObjectStat {
 /// Absence is `None`, never an error. A *handle* is one value of the implementing type (and what was cloned from it).
 ///
 /// 1. **Atomic.** An object is there whole or not at all, whatever happens to the process, the machine or the source:
-///    a put that fails (source error, wrong expected id, no space) leaves nothing that any method shows.
+///    a put that fails (source error, wrong expected id, no space) leaves nothing that any method shows. One that fails
+///    behind the rename that publishes (a flush of the directory) may leave the whole object, for taking back what others
+///    may have seen already would be worse.
 /// 2. **True.** A read that reaches the object's end hashes to the id or fails with
 ///    [`Corrupt`](crate::ErrorKind::Corrupt) in place of its last bytes. A range is verified where
 ///    [`Capabilities::verified_ranges`] says so. [`restore_file`](Self::restore_file) may be told to skip it.
 /// 3. **Durable.** What was put with [`Immediate`](crate::Durability::Immediate) survives power loss once `put`
 ///    returned, everything else put through the handle once [`sync`](Self::sync) returned; also objects that a put found
 ///    present. No object's name becomes durable before its bytes. A sync that fails gives up what was put with
-///    [`AtSync`](crate::Durability::AtSync) since the last one that did not, and no later sync of that handle succeeds:
+///    [`AtSync`](crate::Durability::AtSync) since the last one that did not, and no later sync of that handle succeeds (nor does
+///    one after an `Immediate` put whose own flush failed):
 ///    what a system said about a flush once, it does not say again. Open another handle and put again.
 /// 4. **Visible.** Once `put` returned, every reader of the handle sees the object; every other handle and process too,
 ///    with `AtSync` once `sync` returned.

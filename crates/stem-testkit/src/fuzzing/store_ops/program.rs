@@ -493,14 +493,14 @@ impl Program {
         let is_pack = name.ends_with(b".pack");
         let in_records =
             is_pack && at as u64 % accepted(fs::metadata(path)).len().max(1) >= PACK_HEADER_LEN as u64;
-        // Both losses at once are too much: behind a record header that is damaged only an index knows what there is.
-        if is_index && self.model.records_damaged || in_records && self.model.index_lost {
-            return;
-        }
         self.model.records_damaged |= in_records;
         if is_index {
             self.log.push(format!("  {}", path.display()));
             self.model.index_lost = true;
+            if self.model.records_damaged {
+                // Behind a record header that is damaged only the index knew what there is.
+                self.model.doubt(None);
+            }
             // An index is mapped, so that it may not be written to; it is replaced, or it goes.
             let mut bytes = accepted(fs::read(path));
             accepted(fs::remove_file(path));
