@@ -5,12 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
-from typing import Any, Callable, Dict, Mapping
+import signal
+from typing import Any, Callable, Dict, Iterator, Mapping
 
 import pytest
 
 #: Recorded once for all tests of this project: what Muse's own stash does, step by step.
 GOLDEN = pathlib.Path(__file__).resolve().parents[3] / "tests" / "golden" / "muse-stash"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> Iterator[None]:
+    """A shell starts what runs in its background with SIGINT ignored, and Python then leaves it so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def sha256(data: bytes) -> str:

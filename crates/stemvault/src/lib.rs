@@ -48,10 +48,11 @@ pub use error::{Error, Result};
 pub use gc::{GcOptions, GcResult};
 pub use pack::{Moved, PackingOptions, UnpackingOptions};
 pub use stem_fs::{
-    CopyMethod, Dir, Publish, RelPath, Timestamp, available_space, open_file_limit, raise_open_file_limit,
-    show_bytes,
+    CopyMethod, Dir, Error as FsError, OpenFile, Publish, RelPath, TempFile, Timestamp, available_space,
+    collect_leftovers, open_file_limit, raise_open_file_limit, show_bytes,
 };
 pub use stem_hash::{Algorithm, Checksum, Digest, HashOptions, Hasher, IdPrefix, ObjectId, hash_reader};
+pub use stem_layers::{Metrics, Overlay, ReadOnly, Retry, RetryPolicy, Verifying};
 pub use stem_odb::gc::Unneeded;
 pub use stem_odb::verify::BadObject;
 pub use stem_odb::{AnyStore, Base, Config, StoreUrl, open_store, parse_age};
@@ -60,7 +61,7 @@ pub use stem_stash::*;
 pub use stem_store::{
     Capabilities, Durability, FileMetadata, FileSource, Maintain, MemoryStore, ObjectRead, ObjectStat,
     ObjectStore, ObjectStoreExt, Put, PutFile, PutMethod, PutOptions, RepackOptions, Repacked,
-    RestoreOptions, Restored, Verify, Written,
+    RestoreOptions, Restored, Verified, Verify, VerifyingReader, Written, copy_verified,
 };
 pub use vault::Vault;
 pub use verify::{Affected, DamagedObject, DamagedRecord, Problem, VerifyOptions, VerifyResult};
