@@ -47,6 +47,7 @@ mod verify;
 pub use error::{Error, Result};
 pub use gc::{GcOptions, GcResult};
 pub use pack::{Moved, PackingOptions, UnpackingOptions};
+pub use stem_database::SecretText;
 pub use stem_fs::{
     CopyMethod, Dir, Publish, RelPath, Timestamp, available_space, open_file_limit, raise_open_file_limit,
     show_bytes,
@@ -54,7 +55,7 @@ pub use stem_fs::{
 pub use stem_hash::{Algorithm, Checksum, Digest, HashOptions, Hasher, IdPrefix, ObjectId, hash_reader};
 pub use stem_odb::gc::Unneeded;
 pub use stem_odb::verify::BadObject;
-pub use stem_odb::{AnyStore, Base, Config, StoreUrl, open_store, parse_age};
+pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_store, parse_age};
 pub use stem_stash::Error as StashError;
 pub use stem_stash::*;
 pub use stem_store::{
@@ -62,7 +63,7 @@ pub use stem_store::{
     ObjectStore, ObjectStoreExt, Put, PutFile, PutMethod, PutOptions, RepackOptions, Repacked,
     RestoreOptions, Restored, Verify, Written,
 };
-pub use vault::Vault;
+pub use vault::{DatabaseOrigin, Vault};
 pub use verify::{Affected, DamagedObject, DamagedRecord, Problem, VerifyOptions, VerifyResult};
 
 /// The errors of stores, apart from [`Error`].
