@@ -4,6 +4,7 @@
 
 pub mod binary;
 pub mod child;
+pub mod database;
 pub mod golden;
 pub mod holdings;
 pub mod hook;

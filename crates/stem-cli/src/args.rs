@@ -13,8 +13,8 @@ use clap::{
     ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint,
 };
 
-use stemvault::StoreUrl;
 use stemvault::format::text::PyStr;
+use stemvault::{SecretText, StoreUrl};
 
 use crate::failure::Failure;
 use crate::human;
@@ -84,7 +84,7 @@ pub(crate) enum Command {
     },
     /// Show what changed since HEAD, the stack, and the size of the store
     #[command(after_help = examples::STATUS)]
-    Status,
+    Status(DatabaseArgs),
     /// Record the working tree as HEAD of the branch
     #[command(after_help = examples::SNAPSHOT)]
     Snapshot(SnapshotArgs),
@@ -140,8 +140,19 @@ pub(crate) enum Command {
     },
 }
 
+/// For commands that need HEAD or the history.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub(crate) struct DatabaseArgs {
+    /// Look for commits that are not in .muse/commits in Muse's database, `sqlite:///FILE` or
+    /// `postgresql://HOST/NAME`. Else `DATABASE_URL` or the configuration says where
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<SecretText>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SnapshotArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
     /// What this state is
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) message: Option<String>,
@@ -282,11 +293,15 @@ pub(crate) struct PushOptions {
     /// Write objects here instead of where the configuration says: pack: or sharded:.muse/objects
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<StoreUrl>,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
 }
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that is typed by itself")]
 pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
     /// stash@{N}, N, or the beginning of an entry's id
     #[arg(value_name = "REF", default_value = "0")]
     pub(crate) reference: String,
@@ -349,6 +364,8 @@ pub(crate) enum ObjectCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
     /// Put damaged objects aside, and bring them back from other copies where there are any
     #[arg(long)]
     pub(crate) repair: bool,
@@ -368,6 +385,8 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct GcArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
     /// Say what would be removed, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -382,6 +401,8 @@ pub(crate) struct GcArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
     /// Also what stash entries and branch heads name; Muse cannot read that then
     #[arg(long)]
     pub(crate) all: bool,
@@ -423,18 +444,19 @@ impl Cli {
 }
 
 fn unread(error: &clap::Error, ui: &Ui) -> Unread {
+    // The parser quotes what it does not understand, also a URL with a password that has no place there.
     let rendered = error.render();
-    let plain = rendered.to_string();
+    let plain = stemvault::hide_passwords(&rendered.to_string());
     let key = match error.kind() {
         ErrorKind::DisplayHelp => "help",
         ErrorKind::DisplayVersion => "version",
         ErrorKind::UnknownArgument if let Some(message) = unknown_stash_command(error) => {
-            return Unread::Usage(Failure::usage(message));
+            return Unread::Usage(Failure::usage(stemvault::hide_passwords(&message)));
         }
         _ => {
             let message = plain.strip_prefix("error: ").unwrap_or(&plain);
             let message = message.split("\n\nUsage:").next().unwrap_or(message).trim();
-            let styled = Some(rendered.ansi().to_string());
+            let styled = Some(stemvault::hide_passwords(&rendered.ansi().to_string()));
             return Unread::Usage(Failure { styled, ..Failure::usage(message) });
         }
     };
@@ -512,6 +534,29 @@ mod tests {
         let Some(StashCommand::Push(push)) = args.command else { panic!() };
         assert_eq!(push.paths, ["a.wav", "--keep"]);
         assert!(!push.options.keep);
+    }
+
+    #[test]
+    fn no_mistake_tells_a_password() {
+        let url = "postgresql://muse:hunter2@h/db?password=hunter2";
+        let cli = read(&["stash", "push", "--database-url", url]).unwrap();
+        assert!(!format!("{cli:?}").contains("hunter2"));
+        for words in [
+            ["gc", url].as_slice(),
+            &["stash", url],
+            &["stash", "lsit", url],
+            &[url],
+            &["gc", "--grace", url],
+            &["demo", "--size", url],
+            &["stash", "list", "--database-url", url],
+            &["gc", &format!("--databse-url={url}")],
+            &["gc", "--database-url", url, "--database-url", url],
+            &["verify", "--from", url],
+        ] {
+            let args: Vec<OsString> = std::iter::once(&"stem").chain(words).map(OsString::from).collect();
+            let Err(Unread::Usage(failure)) = Cli::read(&args, &Ui::scan(&args)) else { panic!("{words:?}") };
+            assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+        }
     }
 
     #[test]

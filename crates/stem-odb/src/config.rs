@@ -7,6 +7,7 @@ use stem_fs::{Dir, RelPath};
 
 use crate::age::parse_age;
 use crate::error::{Error, Result};
+use crate::secret::hide_passwords;
 use crate::url::StoreUrl;
 
 /// Largest configuration that is read.
@@ -15,6 +16,10 @@ const MAX_CONFIG: u64 = 1 << 20;
 const DEFAULT_GRACE: Duration = Duration::from_hours(14 * 24);
 /// How long what a verb did can be undone unless configured otherwise: 30 days.
 const DEFAULT_UNDO_EXPIRE: Duration = Duration::from_hours(30 * 24);
+/// How long a database may take unless configured otherwise.
+const DEFAULT_DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that it may be given: whoever waits for an hour waits for nothing.
+const MAX_DATABASE_TIMEOUT: Duration = Duration::from_hours(1);
 /// What stands for an age that is never reached.
 const NEVER: &str = "never";
 /// The version that this engine reads.
@@ -33,9 +38,30 @@ pub struct Config {
     pub gc_grace: Duration,
     /// How long what a verb did can be undone; `None` is for ever.
     pub undo_expire: Option<Duration>,
+    /// The database that records commits.
+    pub database: Option<DatabaseSetting>,
+    /// How long that database may take to connect, and to answer each question.
+    pub database_timeout: Duration,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// A database's URL as it was written, which may hold a password: it is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseSetting(String);
+
+impl DatabaseSetting {
+    /// The URL, for whoever connects with it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for DatabaseSetting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct File {
     version: Option<u64>,
@@ -44,6 +70,7 @@ struct File {
     hash: HashSection,
     gc: GcSection,
     undo: UndoSection,
+    database: DatabaseSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,6 +103,13 @@ struct UndoSection {
     expire: Option<String>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DatabaseSection {
+    url: Option<String>,
+    timeout: Option<String>,
+}
+
 impl Config {
     /// What holds for a repository that chose nothing: Muse's own store and working directory.
     pub fn default_for_muse() -> Self {
@@ -90,6 +124,8 @@ impl Config {
             mmap: true,
             gc_grace: DEFAULT_GRACE,
             undo_expire: Some(DEFAULT_UNDO_EXPIRE),
+            database: None,
+            database_timeout: DEFAULT_DATABASE_TIMEOUT,
         }
     }
 
@@ -104,7 +140,7 @@ impl Config {
     /// Reads the bytes of a configuration; the error is for people.
     pub fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|e| format!("it is not UTF-8: {e}"))?;
-        let file: File = toml::from_str(text).map_err(|e| printable(e.to_string().trim_end()))?;
+        let file: File = toml::from_str(text).map_err(|e| mistake(text, &e))?;
         if let Some(version) = file.version
             && version != VERSION
         {
@@ -112,7 +148,7 @@ impl Config {
         }
         let mut config = Self::default_for_muse();
         if let Some(url) = file.store.url {
-            config.store = url.parse().map_err(|e: Error| e.to_string())?;
+            config.store = url.parse().map_err(|e: Error| hide_passwords(&e.to_string()))?;
         }
         if let Some(path) = file.worktree.path {
             config.work_tree = if path == "." {
@@ -125,14 +161,40 @@ impl Config {
             config.mmap = mmap;
         }
         if let Some(grace) = file.gc.grace {
-            config.gc_grace = parse_age(&grace).map_err(|e| format!("gc.grace: {e}"))?;
+            config.gc_grace = parse_age(&grace).map_err(|e| format!("gc.grace: {}", hide_passwords(&e)))?;
         }
         if let Some(age) = file.undo.expire {
             let parsed = if age == NEVER { Ok(None) } else { parse_age(&age).map(Some) };
-            config.undo_expire = parsed.map_err(|e| format!("undo.expire: {e}, or {NEVER}"))?;
+            config.undo_expire =
+                parsed.map_err(|e| format!("undo.expire: {}, or {NEVER}", hide_passwords(&e)))?;
+        }
+        config.database = file.database.url.filter(|url| !url.is_empty()).map(DatabaseSetting);
+        if let Some(time) = file.database.timeout {
+            let time = parse_age(&time).map_err(|e| format!("database.timeout: {}", hide_passwords(&e)))?;
+            if time.is_zero() || time > MAX_DATABASE_TIMEOUT {
+                return Err("database.timeout: give 1s to 1h".into());
+            }
+            config.database_timeout = time;
         }
         Ok(config)
     }
+}
+
+/// What the parser says. It quotes the line, and a line of `[database]` may hold a password, however it is mistyped: such a
+/// line is named by its number alone, for the words may quote it too.
+fn mistake(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start).min(text.len());
+    let line = text.get(..at).unwrap_or_default().matches('\n').count();
+    let up_to = || text.lines().take(line + 1);
+    let section = up_to().filter(|line| line.trim_start().starts_with('[')).last();
+    let quoted = up_to().last().unwrap_or_default();
+    if quoted.contains("://")
+        || [section, Some(quoted)].iter().flatten().any(|line| line.contains("database"))
+    {
+        let line = line + 1;
+        return format!("there is a mistake in line {line}, which is not shown, for it may hold a password");
+    }
+    printable(hide_passwords(error.to_string().trim_end()).as_str())
 }
 
 /// A message that quotes a line of the file, without characters that steer a terminal.
@@ -165,6 +227,35 @@ mod tests {
         assert_eq!(config.gc_grace, Duration::from_hours(12));
         assert_eq!(config.undo_expire, Some(Duration::from_hours(14 * 24)));
         assert_eq!(Config::parse(b"[undo]\nexpire = \"never\"").unwrap().undo_expire, None);
+    }
+
+    #[test]
+    fn no_mistake_tells_a_password() {
+        let url = "postgresql://muse:hunter2@h/db";
+        let config =
+            Config::parse(format!("[database]\nurl = \"{url}\"\ntimeout = \"3s\"").as_bytes()).unwrap();
+        assert_eq!(config.database.as_ref().map(DatabaseSetting::reveal), Some(url));
+        assert_eq!(config.database_timeout, Duration::from_secs(3));
+        assert!(!format!("{config:?}").contains("hunter2"));
+        for (text, word) in [
+            (format!("[database]\nurl = \"{url}"), "line 2"),
+            (format!("[database]\nurl = {url}"), "line 2"),
+            (format!("[database]\nurl = [\"{url}\"]"), "line 2"),
+            (format!("[database]\nuri = \"{url}\""), "line 2"),
+            (format!("[database]\n\"{url}\" = 1"), "line 2"),
+            (format!("[database]\ntimeout = \"{url}\""), "database.timeout"),
+            ("[database]\ntimeout = \"0s\"".to_owned(), "1s to 1h"),
+            ("[database]\ntimeout = \"2h\"".to_owned(), "1s to 1h"),
+            (format!("[gc]\ngrace = [\"{url}\"]"), "line 2"),
+            (format!("[gc]\ngrace = \"{url}\""), "gc.grace"),
+            (format!("[gc]\n[database]\nurl = \"x\"\nurl = \"{url}\""), "line"),
+            (format!("database = \"{url}\""), "line 1"),
+            ("[database]\nurl = \"\"\"\nhunter2\n".to_owned(), "line"),
+        ] {
+            let problem = Config::parse(text.as_bytes()).unwrap_err();
+            assert!(problem.contains(word), "{text:?} → {problem}");
+            assert!(!problem.contains("hunter2"), "{text:?} → {problem}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::secret::hide_passwords;
+
 /// The result of opening a store or reading a configuration.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -12,7 +14,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// Not a store URL.
-    #[error("'{url}' names no store: {problem}")]
+    #[error("'{}' names no store: {}", hide_passwords(url), hide_passwords(problem))]
     InvalidUrl {
         /// What was given, shortened.
         url: String,
@@ -33,4 +35,16 @@ pub enum Error {
     /// The file system failed.
     #[error(transparent)]
     Fs(#[from] stem_fs::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_in_the_wrong_place_does_not_tell_its_password() {
+        let url = "postgresql://muse:hunter2@h/db".to_owned();
+        let error = Error::InvalidUrl { problem: format!("{url} is nothing"), url };
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
 }

@@ -10,12 +10,14 @@ mod error;
 pub mod gc;
 mod pack_options;
 mod registry;
+mod secret;
 pub mod transfer;
 mod url;
 pub mod verify;
 
 pub use age::parse_age;
-pub use config::Config;
+pub use config::{Config, DatabaseSetting};
 pub use error::{Error, Result};
 pub use registry::{AnyStore, Base, RepositoryStores, is_within_repository, open_repository, open_store};
+pub use secret::hide_passwords;
 pub use url::StoreUrl;

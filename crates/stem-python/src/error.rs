@@ -115,10 +115,13 @@ impl From<StashError> for Fault {
             StashError::NotARepository { ref start } => {
                 format!("no repository at '{}': it has no directory .muse", start.display())
             }
-            StashError::HeadUnknown { ref branch, ref commit, ref searched } => format!(
-                "what files HEAD has is unknown: branch '{branch}' is at commit {commit}, which {searched}. \
-                 Nothing was changed. Pass the files of that commit as head_manifest"
-            ),
+            StashError::HeadUnknown { ref branch, ref commit, ref searched } => {
+                let searched = searched.replace("--database-url URL", "database_url");
+                format!(
+                    "what files HEAD has is unknown: branch '{branch}' is at commit {commit}, which {searched}. \
+                     Nothing was changed. Pass the files of that commit as head_manifest"
+                )
+            }
             ref other => chain(other),
         };
         let (errno, path) = (errno(&error), error.path());

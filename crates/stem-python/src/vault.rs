@@ -8,8 +8,8 @@ use pyo3::types::{PyDict, PyList, PyString};
 use stemvault::format::commit::CommitId;
 use stemvault::format::entry::StashEntry;
 use stemvault::{
-    ApplyOptions, Change, ChangeKind, EntryRef, HeadChoice, HeadFiles, HeadSource, LeftAlone, OnConflict,
-    PushOptions, RelPath, SnapshotOptions, Stash,
+    ApplyOptions, Change, ChangeKind, DatabaseOrigin, EntryRef, HeadChoice, HeadFiles, HeadSource, LeftAlone,
+    OnConflict, PushOptions, RelPath, SecretText, SnapshotOptions, Stash,
 };
 
 use crate::error::{Fault, Result};
@@ -49,28 +49,57 @@ fn head_choice(head: &str, manifest: Option<String>) -> Result<HeadChoice> {
     }
 }
 
-fn open(open: impl FnOnce() -> stemvault::Result<stemvault::Vault>) -> Result<Vault> {
-    Ok(Vault(Arc::new(open()?)))
+/// The database that the program named, else the one of the environment.
+fn open(
+    open: impl FnOnce() -> stemvault::Result<stemvault::Vault>,
+    database: Option<String>,
+    environment: Option<String>,
+) -> Result<Vault> {
+    let mut vault = open()?;
+    let environment = environment.filter(|url| !url.is_empty()).map(|url| (url, DatabaseOrigin::Environment));
+    let database = database.map(|url| (url, DatabaseOrigin::Named)).or(environment);
+    if let Some((url, origin)) = database {
+        vault.use_database(&SecretText::from(url), origin)?;
+    }
+    Ok(Vault(Arc::new(vault)))
 }
 
 #[pymethods]
 impl Vault {
     /// Opens the repository at `root`.
     #[staticmethod]
-    fn open(py: Python<'_>, root: PathBuf) -> PyResult<Self> {
-        briefly(py, move || open(move || stemvault::Vault::open(&root)))
+    #[pyo3(signature = (root, database=None, environment=None))]
+    fn open(
+        py: Python<'_>,
+        root: PathBuf,
+        database: Option<String>,
+        environment: Option<String>,
+    ) -> PyResult<Self> {
+        briefly(py, move || open(move || stemvault::Vault::open(&root), database, environment))
     }
 
     /// Opens the repository that holds `start`.
     #[staticmethod]
-    fn discover(py: Python<'_>, start: PathBuf) -> PyResult<Self> {
-        briefly(py, move || open(move || stemvault::Vault::discover(&start)))
+    #[pyo3(signature = (start, database=None, environment=None))]
+    fn discover(
+        py: Python<'_>,
+        start: PathBuf,
+        database: Option<String>,
+        environment: Option<String>,
+    ) -> PyResult<Self> {
+        briefly(py, move || open(move || stemvault::Vault::discover(&start), database, environment))
     }
 
     /// Makes a repository at `root`.
     #[staticmethod]
-    fn init(py: Python<'_>, root: PathBuf) -> PyResult<Self> {
-        briefly(py, move || open(move || stemvault::Vault::init(&root)))
+    #[pyo3(signature = (root, database=None, environment=None))]
+    fn init(
+        py: Python<'_>,
+        root: PathBuf,
+        database: Option<String>,
+        environment: Option<String>,
+    ) -> PyResult<Self> {
+        briefly(py, move || open(move || stemvault::Vault::init(&root), database, environment))
     }
 
     #[getter]

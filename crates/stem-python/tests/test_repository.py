@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import pathlib
-from typing import List
+import sqlite3
+from typing import Dict, List
 
 import pytest
 
@@ -110,6 +113,73 @@ def test_where_head_comes_from(repo: Repo) -> None:
     assert repo.tree() == {"a": b"head"}
     assert vault.push(no_head=True).head_restored is False
     assert repo.tree() == {}
+
+
+def muse_database(repo: Repo, path: pathlib.Path, files: Dict[str, bytes]) -> str:
+    """Muse's tables with one commit, where the branch stands; returns the commit."""
+    manifest = {name: repo.put(data) for name, data in files.items()}
+    snapshot = sha256("|".join(sorted(f"{name}:{oid}" for name, oid in manifest.items())).encode())
+    commit = sha256(snapshot.encode())
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE muse_snapshots (snapshot_id VARCHAR(64) PRIMARY KEY, manifest JSON)")
+        database.execute(
+            "CREATE TABLE muse_commits (commit_id VARCHAR(64) PRIMARY KEY, repo_id VARCHAR(36),"
+            " parent_commit_id VARCHAR(64), parent2_commit_id VARCHAR(64), snapshot_id VARCHAR(64))"
+        )
+        database.execute("INSERT INTO muse_snapshots VALUES (?, ?)", (snapshot, json.dumps(manifest)))
+        database.execute("INSERT INTO muse_commits VALUES (?, '1fb8-test', NULL, NULL, ?)", (commit, snapshot))
+    (repo.muse / "refs" / "heads" / "main").write_text(commit)
+    return commit
+
+
+def test_head_comes_from_muse_s_database(
+    repo: Repo, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "muse.db"
+    commit = muse_database(repo, path, {"a": b"head"})
+    url = f"sqlite+aiosqlite:///{path}"
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(stemvault.HeadUnknown, match="database_url, or DATABASE_URL"):
+        stemvault.Repository(repo.root).push(no_head=False)
+    for opened in (
+        stemvault.Repository(repo.root, url),
+        stemvault.Repository(repo.root, database_url=url),
+        stemvault.Repository.discover(repo.work, url),
+    ):
+        repo.write({"a": b"wip"})
+        assert opened.push().head_restored
+        assert repo.tree() == {"a": b"head"}
+    monkeypatch.setenv("DATABASE_URL", url)
+    repo.write({"a": b"wip"})
+    vault = stemvault.Repository(repo.root)
+    assert vault.status().commit_id == commit
+    assert vault.push().head_restored
+    assert vault.gc(dry_run=True).dry_run
+    # Muse's own function is told by its caller.
+    repo.write({"a": b"wip"})
+    with pytest.raises(stemvault.HeadUnknown):
+        stemvault.push_stash(repo.root)
+    assert repo.tree() == {"a": b"wip"}
+
+
+def test_databases_that_cannot_be_used(repo: Repo, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    muse_database(repo, tmp_path / "muse.db", {"a": b"head"})
+    repo.write({"a": b"wip"})
+    for url in ("mysql://u:hunter2@h/db", "postgresql://u:hunter2@h@i/db", "u:hunter2@h"):
+        with pytest.raises(stemvault.InvalidInput) as wrong:
+            stemvault.Repository(repo.root, url)
+        assert wrong.value.kind == "invalid_database_url"
+        assert "hunter2" not in str(wrong.value)
+        monkeypatch.setenv("DATABASE_URL", url)
+        with pytest.raises(ValueError, match="DATABASE_URL cannot be used") as late:
+            stemvault.Repository(repo.root).push()
+        assert "hunter2" not in repr(late.value)
+    for url in ("sqlite:////nowhere/muse.db", "postgresql://u:hunter2@127.0.0.1:1/db"):
+        with pytest.raises(stemvault.DatabaseError) as down:
+            stemvault.Repository(repo.root, url).push()
+        assert down.value.kind == "database_unavailable"
+        assert "hunter2" not in repr(down.value)
+    assert repo.tree() == {"a": b"wip"} and repo.entries() == {}
 
 
 def test_verify_and_force(repo: Repo) -> None:

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use stem_fs::RelPath;
 use thiserror::Error;
 
+use crate::database::DatabaseError;
 use crate::format::FormatError;
 
 /// The result of a stash operation.
@@ -148,6 +149,9 @@ pub enum Error {
     /// The file system failed.
     #[error(transparent)]
     Fs(#[from] stem_fs::Error),
+    /// A database that records commits.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The user interrupted. What was done so far is consistent and the verb can be run again.
     #[error("interrupted; {0}")]
     Interrupted(&'static str),
@@ -192,6 +196,7 @@ impl Error {
             Self::BadRepositoryFile { .. } | Self::NoSpace { .. } | Self::Store(_) | Self::Fs(_) => {
                 ErrorKind::Internal
             }
+            Self::Database(error) => error.kind().decides(),
             Self::Interrupted(_) => ErrorKind::Interrupted,
         }
     }
@@ -217,6 +222,7 @@ impl Error {
             Self::Store(error) if error.kind() == stem_store::ErrorKind::Corrupt => "corrupt_object",
             Self::Store(_) => "store",
             Self::Fs(_) => "io",
+            Self::Database(error) => error.kind().name(),
             Self::Interrupted(_) => "interrupted",
         }
     }
@@ -235,6 +241,7 @@ impl Error {
             | Self::UnreadableEntry { path, .. } => Some(path.clone()),
             Self::Fs(error) => Some(error.path.clone()),
             Self::Store(error) => error.path().map(PathBuf::from),
+            Self::Database(error) => error.place().map(PathBuf::from),
             _ => None,
         }
     }

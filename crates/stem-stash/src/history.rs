@@ -15,6 +15,7 @@ use crate::format::commit::{
 };
 use crate::format::head::{Head, HeadForm, MAX_REF_BYTES, parse_ref};
 use crate::format::{FormatError, Manifest, decode_head_manifest};
+use crate::progress::Progress;
 use crate::repo::{Repository, fixed};
 
 /// The branch and the commit that HEAD names.
@@ -71,6 +72,41 @@ pub trait HeadSource: fmt::Debug + Send + Sync {
             |files: HeadFiles| CommitRecord { parents: None, files: RecordedFiles::Manifest(files.manifest) };
         Ok(self.files_of(commit)?.map(record))
     }
+
+    /// Calls `visit` for every commit of this repository that is recorded here, whether or not a ref on disk reaches it:
+    /// for collecting garbage. Of several commits with the same files, all but one may come without a manifest. By
+    /// default none: then only what refs reach is needed on account of this place.
+    ///
+    /// # Errors
+    ///
+    /// When any of them cannot be read, and what `visit` returns.
+    fn visit_commits(&self, progress: &dyn Progress, visit: &mut CommitVisitor<'_>) -> Result<()> {
+        let _ = (progress, visit);
+        Ok(())
+    }
+
+    /// A digest of which commits [`Self::visit_commits`] finds, to notice that there are others now. `None` where the
+    /// repository's own files tell that.
+    fn witness(&self, progress: &dyn Progress) -> Result<Option<[u8; 32]>> {
+        let _ = progress;
+        Ok(None)
+    }
+}
+
+/// Called with each commit; an error ends the visit.
+pub type CommitVisitor<'a> = dyn FnMut(VisitedCommit<'_>) -> Result<()> + 'a;
+
+/// A commit that [`HeadSource::visit_commits`] found.
+#[derive(Debug)]
+pub struct VisitedCommit<'a> {
+    /// Its id.
+    pub id: CommitId,
+    /// The commits before it.
+    pub parents: &'a [CommitId],
+    /// Its files, unless a commit before it had the same.
+    pub manifest: Option<&'a Manifest>,
+    /// What to call the place in errors, where a path is expected.
+    pub place: &'a str,
 }
 
 /// `.muse/commits` and `.muse/snapshots`, as newer Muse and `stem snapshot` write them.

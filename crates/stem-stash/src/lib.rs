@@ -7,6 +7,7 @@
 
 mod cache;
 mod condemned;
+mod database;
 mod error;
 pub mod format;
 mod hashing;
@@ -35,10 +36,13 @@ use stem_hash::ObjectId;
 use stem_store::ObjectStore;
 
 pub use condemned::{Condemned, StoreLock};
+pub use database::{DatabaseError, DatabaseErrorKind};
 pub use error::{Error, ErrorKind, LeftAlone, Reason, Result};
 pub use format::entry::{FileRecord, StashEntry, StemRecord};
 pub use format::undo::UndoVerb;
-pub use history::{CommitFiles, CommitRecord, HeadChoice, HeadFiles, HeadSource, RecordedFiles};
+pub use history::{
+    CommitFiles, CommitRecord, CommitVisitor, HeadChoice, HeadFiles, HeadSource, RecordedFiles, VisitedCommit,
+};
 pub use progress::{Phase, Progress, Silent};
 pub use repo::{DEFAULT_UNDO_EXPIRE, DEFAULT_WORK_DIR, MUSE_DIR, Repository, Settings};
 pub use roots::{Holder, Names, RootOptions, Roots};
@@ -197,8 +201,8 @@ impl<'a> Stash<'a> {
     }
 
     /// The digest of how the roots look now, to compare with [`Roots::witness`].
-    pub fn root_witness(&self) -> Result<[u8; 32]> {
-        roots::witness(self.repository)
+    pub fn root_witness(&self, progress: &dyn Progress) -> Result<[u8; 32]> {
+        roots::witness(*self, progress)
     }
 
     /// What earlier collections found unneeded in the store of this name.

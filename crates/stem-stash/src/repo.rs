@@ -7,6 +7,8 @@ use stem_fs::{Dir, LockFile, LockKind, Publish, RelPath};
 
 use crate::error::{Error, Result};
 use crate::format::is_protected;
+use crate::format::muse::MAX_REPO_JSON_BYTES;
+use crate::format::text::PyStr;
 use crate::progress::{Phase, Progress};
 
 /// The directory of the repository's own files.
@@ -145,6 +147,22 @@ impl Repository {
     /// `.muse`.
     pub fn muse(&self) -> &Dir {
         &self.muse
+    }
+
+    /// `repo_id` of `.muse/repo.json`; empty when the file lacks it, or is missing.
+    pub fn repo_id(&self) -> Result<PyStr> {
+        #[derive(serde::Deserialize)]
+        struct RepoJson {
+            #[serde(default)]
+            repo_id: String,
+        }
+        let name = fixed("repo.json");
+        let Some(bytes) = self.muse.read(&name, MAX_REPO_JSON_BYTES as u64)? else {
+            return Ok(PyStr::default());
+        };
+        let parsed: RepoJson = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::Refused(format!("'{}' is damaged: {e}", self.muse.full(&name).display())))?;
+        Ok(PyStr::from(parsed.repo_id.as_str()))
     }
 
     /// The working tree, or `None` when there is none yet.

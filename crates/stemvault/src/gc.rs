@@ -125,7 +125,7 @@ impl Vault {
         let save = |rows| stash.save_condemned(&lock, &self.store_url, now.as_micros(), rows);
         save(listed(&doomed, &result.waiting))?;
         if !doomed.is_empty() {
-            if stash.root_witness()? == witness {
+            if stash.root_witness(progress)? == witness {
                 self.sweep(doomed, &mut result, progress)?;
                 save(listed(&result.waiting, &[]))?;
             } else {

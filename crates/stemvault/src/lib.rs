@@ -47,6 +47,7 @@ mod verify;
 pub use error::{Error, Result};
 pub use gc::{GcOptions, GcResult};
 pub use pack::{Moved, PackingOptions, UnpackingOptions};
+pub use stem_database::SecretText;
 pub use stem_fs::{
     CopyMethod, Dir, Error as FsError, OpenFile, Publish, RelPath, TempFile, Timestamp, available_space,
     collect_leftovers, open_file_limit, raise_open_file_limit, show_bytes,
@@ -55,7 +56,7 @@ pub use stem_hash::{Algorithm, Checksum, Digest, HashOptions, Hasher, IdPrefix, 
 pub use stem_layers::{Metrics, Overlay, ReadOnly, Retry, RetryPolicy, Verifying};
 pub use stem_odb::gc::Unneeded;
 pub use stem_odb::verify::BadObject;
-pub use stem_odb::{AnyStore, Base, Config, StoreUrl, open_store, parse_age};
+pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_store, parse_age};
 pub use stem_stash::Error as StashError;
 pub use stem_stash::*;
 pub use stem_store::{
@@ -63,7 +64,7 @@ pub use stem_store::{
     ObjectStore, ObjectStoreExt, Put, PutFile, PutMethod, PutOptions, RepackOptions, Repacked,
     RestoreOptions, Restored, Verified, Verify, VerifyingReader, Written, copy_verified,
 };
-pub use vault::Vault;
+pub use vault::{DatabaseOrigin, Vault};
 pub use verify::{Affected, DamagedObject, DamagedRecord, Problem, VerifyOptions, VerifyResult};
 
 /// The errors of stores, apart from [`Error`].

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stem_database::{Database, DatabaseOptions, NoDatabase, Origin, SecretText};
 use stem_fs::Dir;
 use stem_hash::ObjectId;
 use stem_odb::{AnyStore, Config, RepositoryStores, StoreUrl};
@@ -11,12 +12,26 @@ use stem_stash::{CommitFiles, HeadSource, Progress, Repository, Settings, Stash,
 
 use crate::error::Result;
 
+/// Where the database stands among the sources.
+const DATABASE: usize = 1;
+
+/// Who named a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseOrigin {
+    /// The user or the program, for this use: a URL that cannot be understood is an error at once.
+    Named,
+    /// The environment: nothing is said before the database is needed. `DATABASE_URL` may be another program's.
+    Environment,
+}
+
 /// An open repository, its store as configured, and its stash.
 #[derive(Debug)]
 pub struct Vault {
     repository: Repository,
     stores: RepositoryStores,
+    /// The commit files, the database ([`DATABASE`]), and what was added.
     sources: Vec<Arc<dyn HeadSource>>,
+    database_timeout: Duration,
     /// How the store is written in the configuration; the same wherever the repository is opened from.
     pub(crate) store_url: String,
     pub(crate) gc_grace: Duration,
@@ -64,15 +79,51 @@ impl Vault {
             Settings { work_tree: config.work_tree, mmap: config.mmap, undo_expire: config.undo_expire };
         let repository = Repository::from_dir(root.clone(), settings)?;
         let stores = stem_odb::open_repository(store.unwrap_or(&config.store), root)?;
-        let sources: Vec<Arc<dyn HeadSource>> = vec![Arc::new(CommitFiles::new(&repository))];
+        let database: Arc<dyn HeadSource> = match &config.database {
+            None => Arc::new(NoDatabase),
+            Some(url) => {
+                let base = repository.root().to_path_buf();
+                let options =
+                    DatabaseOptions { origin: Origin::Configured, base, timeout: config.database_timeout };
+                Arc::new(Database::new(&repository, &SecretText::from(url.reveal().to_owned()), options))
+            }
+        };
+        let sources = vec![Arc::new(CommitFiles::new(&repository)), database];
         let store_url = config.store.to_string();
-        Ok(Self { repository, stores, sources, store_url, gc_grace: config.gc_grace })
+        let Config { gc_grace, database_timeout, .. } = config;
+        Ok(Self { repository, stores, sources, database_timeout, store_url, gc_grace })
     }
 
     /// Makes a repository at `root`, in Muse's layout, and opens it.
     pub fn init(root: &Path) -> Result<Self> {
         stem_stash::init(root)?;
         Self::open(root)
+    }
+
+    /// Looks for commits that are not in the repository's files in the database of this URL, instead of the one that is
+    /// configured. It is asked when it is needed, not before. A relative path in the URL is relative to the current
+    /// directory.
+    ///
+    /// # Errors
+    ///
+    /// With [`DatabaseOrigin::Named`], a URL that cannot be understood or names a kind of database that this program was
+    /// built without. No error shows the password.
+    pub fn use_database(&mut self, url: &SecretText, origin: DatabaseOrigin) -> Result<()> {
+        let base = std::path::absolute(".")
+            .map_err(|e| stem_fs::Error::new("find the current directory", ".", e))?;
+        let origin = match origin {
+            DatabaseOrigin::Named => Origin::Named,
+            DatabaseOrigin::Environment => Origin::Environment,
+        };
+        let options = DatabaseOptions { origin, base, timeout: self.database_timeout };
+        let database = Database::new(&self.repository, url, options);
+        if origin == Origin::Named {
+            database.check()?;
+        }
+        if let Some(place) = self.sources.get_mut(DATABASE) {
+            *place = Arc::new(database);
+        }
+        Ok(())
     }
 
     /// Adds a place that knows the files of commits; it is asked after those that are there already.

@@ -13,15 +13,17 @@ mod verify;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use stemvault::{StoreUrl, Vault};
+use stemvault::{DatabaseOrigin, SecretText, StoreUrl, Vault};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, DatabaseArgs};
 use crate::failure::{Engine as _, Failure, Result};
 use crate::report::Report;
 use crate::ui::Ui;
 
 /// Where Muse's own tools expect to be told of the repository.
 const ROOT_VARIABLE: &str = "MUSE_REPO_ROOT";
+/// Where Muse, and many other programs, are told of their database.
+const DATABASE_VARIABLE: &str = "DATABASE_URL";
 
 /// Runs what the arguments ask for.
 pub(crate) fn run(cli: Cli, ui: &Ui) -> Result<Report> {
@@ -31,13 +33,13 @@ pub(crate) fn run(cli: Cli, ui: &Ui) -> Result<Report> {
     match cli.command {
         None => bare::run(&place, ui),
         Some(Command::Init { dir }) => repository::init(&dir, ui),
-        Some(Command::Status) => repository::status(&place.open()?, ui),
-        Some(Command::Snapshot(args)) => repository::snapshot(&place.open()?, args, ui),
+        Some(Command::Status(args)) => repository::status(&place.open_with(&args)?, ui),
+        Some(Command::Snapshot(args)) => repository::snapshot(&place.open_with(&args.database)?, args, ui),
         Some(Command::Stash(args)) => stash::run(&place, args, ui),
         Some(Command::Object(command)) => object::run(&place, command, ui),
-        Some(Command::Verify(args)) => verify::verify(&place.open()?, &args, ui),
-        Some(Command::Gc(args)) => gc::gc(&place.open()?, &args, ui),
-        Some(Command::Pack(args)) => pack::pack(&place.open()?, &args, ui),
+        Some(Command::Verify(args)) => verify::verify(&place.open_with(&args.database)?, &args, ui),
+        Some(Command::Gc(args)) => gc::gc(&place.open_with(&args.database)?, &args, ui),
+        Some(Command::Pack(args)) => pack::pack(&place.open_with(&args.database)?, &args, ui),
         Some(Command::Unpack { ids }) => pack::unpack(&place.open()?, &ids, ui),
         Some(Command::Demo(args)) => demo::run(&args, ui),
         Some(Command::Completions { shell }) => shell::completions(shell, ui),
@@ -52,17 +54,30 @@ struct Place {
 }
 
 impl Place {
-    /// The same, writing objects to `store`, where one is given, instead of where the configuration says.
-    fn open_writing_to(&self, store: Option<&StoreUrl>) -> Result<Vault> {
-        let vault = self.open()?;
-        match store {
-            None => Ok(vault),
-            Some(store) => Vault::open_writing_to(vault.repository().root(), store).told(),
-        }
+    /// The repository, whose history may be in that database too.
+    fn open_with(&self, database: &DatabaseArgs) -> Result<Vault> {
+        use_named(self.open()?, database)
     }
 
-    /// The repository of `--repo`, else of the environment, else of the current directory.
+    /// The same, writing objects to `store`, where one is given, instead of where the configuration says.
+    fn open_writing_to(&self, store: Option<&StoreUrl>, database: &DatabaseArgs) -> Result<Vault> {
+        let vault = match store {
+            None => self.open()?,
+            Some(store) => {
+                let vault = Vault::open_writing_to(self.open()?.repository().root(), store).told()?;
+                use_environment(vault)?
+            }
+        };
+        use_named(vault, database)
+    }
+
+    /// The repository of `--repo`, else of the environment, else of the current directory; with the database that the
+    /// environment names.
     fn open(&self) -> Result<Vault> {
+        use_environment(self.find()?)
+    }
+
+    fn find(&self) -> Result<Vault> {
         if let Some(dir) = &self.named {
             if !dir.exists() {
                 let message =
@@ -76,4 +91,21 @@ impl Place {
             None => Vault::discover(Path::new(".")).told(),
         }
     }
+}
+
+/// An empty variable counts as none, as it does for Muse.
+fn use_environment(mut vault: Vault) -> Result<Vault> {
+    if let Some(url) = std::env::var_os(DATABASE_VARIABLE).filter(|url| !url.is_empty()) {
+        // What is not UTF-8 is no URL, which is told when it is needed.
+        let url = SecretText::from(url.into_string().unwrap_or_default());
+        vault.use_database(&url, DatabaseOrigin::Environment).told()?;
+    }
+    Ok(vault)
+}
+
+fn use_named(mut vault: Vault, database: &DatabaseArgs) -> Result<Vault> {
+    if let Some(url) = &database.database_url {
+        vault.use_database(url, DatabaseOrigin::Named).told()?;
+    }
+    Ok(vault)
 }

@@ -43,7 +43,8 @@ pub(super) fn status(vault: &Vault, ui: &Ui) -> Result<Report> {
     let mut report = Report::new(ui, || status_json(&status), |report| status_text(&status, report));
     if !status.head_known {
         report.note(
-            "HEAD's commit is not in .muse/commits: give its files to `stem stash` with --head-manifest FILE",
+            "HEAD's commit was not found: name Muse's database with --database-url URL, or give its files to `stem stash` \
+             with --head-manifest FILE",
         );
     }
     report.left_alone(&status.left_alone, ui.verbose());

@@ -80,7 +80,9 @@ impl Sandbox {
     pub(crate) fn stem(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stem"));
         command.current_dir(self.root()).stdin(Stdio::null());
-        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "MUSE_REPO_ROOT", "TERM", "COLUMNS"] {
+        for name in
+            ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "MUSE_REPO_ROOT", "DATABASE_URL", "TERM", "COLUMNS"]
+        {
             command.env_remove(name);
         }
         command

@@ -71,6 +71,15 @@ class InvalidInput(StemvaultError, ValueError):
     kind = "invalid_input"
 
 
+class DatabaseError(StemvaultError):
+    """Muse's database cannot be reached, is not Muse's, or says what cannot be. Nothing was changed.
+
+    ``kind`` says which: ``database_unavailable``, ``not_a_muse_database``, ``foreign_commit``, ``damaged_database``.
+    """
+
+    kind = "database_unavailable"
+
+
 class WrongHash(StemvaultError, ValueError):
     """The bytes do not have the id that they were given under. Nothing was stored."""
 
@@ -196,6 +205,7 @@ _BY_KIND: Dict[str, Type[StemvaultError]] = {
             UnreadableEntry,
             HeadUnknown,
             InvalidInput,
+            DatabaseError,
             WrongHash,
             BadRepositoryFile,
             NoSuchPath,
@@ -217,6 +227,10 @@ _BY_KIND: Dict[str, Type[StemvaultError]] = {
     },
     "bad_input_file": InvalidInput,
     "invalid_url": InvalidInput,
+    "invalid_database_url": InvalidInput,
+    "not_a_muse_database": DatabaseError,
+    "foreign_commit": DatabaseError,
+    "damaged_database": DatabaseError,
     "invalid_config": BadRepositoryFile,
     "store": SystemFailure,
 }

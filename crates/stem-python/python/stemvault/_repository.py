@@ -53,23 +53,30 @@ class Repository:
 
     __slots__ = ("_vault",)
 
-    def __init__(self, root: StrPath) -> None:
+    def __init__(self, root: StrPath, database_url: Optional[str] = None) -> None:
         """Open the repository at ``root``.
+
+        Args:
+            root: The directory that holds ``.muse``.
+            database_url: Muse's database, as SQLAlchemy writes it: ``sqlite:///FILE`` or ``postgresql://HOST/NAME``. Commits
+                that are not in ``.muse/commits`` are looked for there. ``None`` takes the environment's ``DATABASE_URL``,
+                else what the repository's configuration says. It is asked when it is needed, not before.
 
         Raises:
             NotARepository: There is none; also a ``FileNotFoundError``.
+            InvalidInput: ``database_url`` cannot be understood; also a ``ValueError``.
         """
-        self._vault = _native.Vault.open(pathlib.Path(root))
+        self._vault = _native.Vault.open(pathlib.Path(root), database_url, os.environ.get("DATABASE_URL"))
 
     @classmethod
-    def discover(cls, start: StrPath = ".") -> Repository:
+    def discover(cls, start: StrPath = ".", database_url: Optional[str] = None) -> Repository:
         """Open the repository that holds ``start``: the closest directory, upwards, with a ``.muse`` in it."""
-        return cls._of(_native.Vault.discover(pathlib.Path(start)))
+        return cls._of(_native.Vault.discover(pathlib.Path(start), database_url, os.environ.get("DATABASE_URL")))
 
     @classmethod
     def init(cls, root: StrPath) -> Repository:
         """Make a repository at ``root``, in Muse's layout, and open it."""
-        return cls._of(_native.Vault.init(pathlib.Path(root)))
+        return cls._of(_native.Vault.init(pathlib.Path(root), None, os.environ.get("DATABASE_URL")))
 
     @classmethod
     def _of(cls, vault: _native.Vault) -> Repository:

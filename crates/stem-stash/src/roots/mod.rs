@@ -189,7 +189,7 @@ impl Sink for Collector {
 /// Reads all roots; refuses when one of them cannot be read.
 pub(crate) fn roots(stash: Stash<'_>, options: &RootOptions, progress: &dyn Progress) -> Result<Roots> {
     // Taken first: whatever changes after this shows.
-    let witness = witness(stash.repository)?;
+    let witness = witness(stash, progress)?;
     let mut collector = Collector::default();
     Reader::new(stash, &mut collector, progress).read_all(Some(options))?;
     collector.compact();

@@ -1,7 +1,8 @@
 //! Reading every root, one document at a time.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use stem_fs::{Dir, FileKind, LockKind, RelPath};
@@ -44,16 +45,28 @@ struct Named {
     at: PathBuf,
 }
 
+/// What [`Reader::recorded`] found.
+#[derive(Default)]
+struct Recorded {
+    /// The commits, whose files have been told.
+    ids: HashSet<CommitId>,
+    /// Parents of them that are not among them, each with what names it.
+    parents: Vec<(CommitId, PathBuf)>,
+}
+
 /// Reads the roots of one repository.
 pub(crate) struct Reader<'a, S> {
     stash: Stash<'a>,
     sink: &'a mut S,
     progress: &'a dyn Progress,
+    /// Positions of sources that could not be read as a whole, which has been told: they are not asked again, for each
+    /// time may take as long as a server is waited for.
+    broken: HashSet<usize>,
 }
 
 impl<'a, S: Sink> Reader<'a, S> {
     pub(crate) fn new(stash: Stash<'a>, sink: &'a mut S, progress: &'a dyn Progress) -> Self {
-        Self { stash, sink, progress }
+        Self { stash, sink, progress, broken: HashSet::new() }
     }
 
     /// Every root. Without options nothing is recorded and nothing expires.
@@ -70,7 +83,8 @@ impl<'a, S: Sink> Reader<'a, S> {
             self.vanished(&entries, options)?;
         }
         self.muse_stash()?;
-        self.history()?;
+        let recorded = self.recorded()?;
+        self.history(recorded)?;
         self.snapshots()
     }
 
@@ -282,12 +296,51 @@ impl<'a, S: Sink> Reader<'a, S> {
         }
     }
 
+    /// Every commit that another place than the repository's files records, reached by a ref or not: the refs on disk may
+    /// be behind, and a commit that no ref names can be asked for by its id there.
+    fn recorded(&mut self) -> Result<Recorded> {
+        let Self { stash, sink, progress, broken } = self;
+        let mut found = Recorded::default();
+        let mut parents: HashMap<CommitId, Arc<str>> = HashMap::new();
+        for (position, source) in stash.head_sources().into_iter().enumerate() {
+            let mut at: Option<Arc<str>> = None;
+            let visited = source.visit_commits(*progress, &mut |commit| {
+                found.ids.insert(commit.id);
+                for parent in commit.parents {
+                    if !found.ids.contains(parent) {
+                        let place = at.get_or_insert_with(|| Arc::from(commit.place));
+                        parents.insert(*parent, Arc::clone(place));
+                    }
+                }
+                match commit.manifest {
+                    Some(manifest) => {
+                        sink.named(&Holder::Commit { id: commit.id }, Names::Paths(manifest.as_slice()))
+                    }
+                    None => Ok(()),
+                }
+            });
+            match visited {
+                Err(Error::Database(error)) => {
+                    let path = error.place().unwrap_or("DATABASE_URL");
+                    broken.insert(position);
+                    sink.trouble(PathBuf::from(path), error.message().to_owned())?;
+                }
+                other => other?,
+            }
+        }
+        parents.retain(|id, _| !found.ids.contains(id));
+        found.parents = parents.into_iter().map(|(id, at)| (id, PathBuf::from(&*at))).collect();
+        Ok(found)
+    }
+
     /// Every commit that HEAD or a ref reaches must resolve, and so must its snapshot. The snapshots that lie in files are
     /// read by [`Self::snapshots`]; those that only another source knows are read here.
-    fn history(&mut self) -> Result<()> {
+    fn history(&mut self, recorded: Recorded) -> Result<()> {
         let muse = self.stash.repository.muse().clone();
+        let Recorded { ids: mut visited, parents } = recorded;
         let mut queue = self.heads(&muse)?;
-        let mut visited: HashSet<CommitId> = queue.iter().map(|(id, _)| *id).collect();
+        queue.extend(parents);
+        queue.retain(|(id, _)| visited.insert(*id));
         while let Some((id, named_by)) = queue.pop() {
             self.go_on()?;
             let Some(Named { parents, at, .. }) = self.commit(&muse, &id, named_by)? else { continue };
@@ -353,7 +406,10 @@ impl<'a, S: Sink> Reader<'a, S> {
         let sources = self.stash.head_sources();
         let file = in_folder("commits", &id.file_name());
         let mut found = None;
-        for source in &sources {
+        for (position, source) in sources.iter().enumerate() {
+            if self.broken.contains(&position) {
+                continue;
+            }
             match source.record_of(id) {
                 Ok(None) => {}
                 Ok(record) => {
@@ -362,12 +418,19 @@ impl<'a, S: Sink> Reader<'a, S> {
                 }
                 Err(error) => {
                     let path = error.path().unwrap_or_else(|| muse.full(&file));
-                    self.sink.trouble(path, error.to_string())?;
+                    let reason = match error {
+                        Error::Database(error) => error.message().to_owned(),
+                        error => error.to_string(),
+                    };
+                    self.sink.trouble(path, reason)?;
                     return Ok(None);
                 }
             }
         }
         let Some(record) = found else {
+            if !self.broken.is_empty() {
+                return Ok(None);
+            }
             let searched: Vec<String> = sources.iter().map(|source| source.searched()).collect();
             let reason = format!("it names commit {id}, which {}", searched.join(" and "));
             self.sink.trouble(named_by, reason)?;
@@ -483,6 +546,17 @@ fn names(dir: &Dir) -> Result<Vec<(RelPath, FileKind)>> {
     }
     names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     Ok(names)
+}
+
+/// A place that cannot be read, as the refusal of a collection.
+pub(super) fn unreadable_root(error: Error) -> Error {
+    match error {
+        Error::Database(error) => Error::RootUnreadable {
+            path: PathBuf::from(error.place().unwrap_or("DATABASE_URL")),
+            reason: error.message().to_owned(),
+        },
+        other => other,
+    }
 }
 
 /// Why an entry cannot be read, without its path, which is told beside.

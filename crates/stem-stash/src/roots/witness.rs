@@ -1,12 +1,17 @@
-//! A digest of the files that roots are read from, to notice whoever changes them and takes none of our locks.
+//! A digest of what roots are read from, to notice whoever changes that and takes none of our locks.
 //!
-//! It covers names, inodes, sizes and times, not bytes: programs replace these files by a rename.
+//! Of files it covers names, inodes, sizes and times, not bytes: programs replace these files by a rename. Of other
+//! places that record commits it covers which commits there are.
 
 use stem_fs::{Dir, FileKind, RelPath};
 use stem_hash::{Algorithm, Hasher};
 
+use super::reader::unreadable_root as unreadable;
+
+use crate::Stash;
 use crate::error::Result;
-use crate::repo::{Repository, fixed};
+use crate::progress::Progress;
+use crate::repo::fixed;
 
 /// Directories below `.muse`, each with whether those below it count too.
 const DIRS: [(&str, bool); 5] =
@@ -15,9 +20,12 @@ const DIRS: [(&str, bool); 5] =
 const FILES: [&str; 3] = ["HEAD", "stash.json", "repo.json"];
 
 /// The digest of how the roots look now.
-pub(crate) fn witness(repository: &Repository) -> Result<[u8; 32]> {
-    let muse = repository.muse();
+pub(crate) fn witness(stash: Stash<'_>, progress: &dyn Progress) -> Result<[u8; 32]> {
+    let muse = stash.repository.muse();
     let mut hasher = Hasher::new(Algorithm::Blake3);
+    for source in stash.head_sources() {
+        hasher.update(&source.witness(progress).map_err(unreadable)?.unwrap_or_default());
+    }
     for name in FILES {
         add(&mut hasher, muse, &fixed(name))?;
     }

@@ -25,8 +25,6 @@ use crate::walk::{WorkFile, walk};
 
 /// What the user reads after stopping a snapshot.
 const INTERRUPTED: &str = "no snapshot was recorded; HEAD is as it was";
-/// Largest `repo.json` that is read.
-const MAX_REPO_JSON: u64 = 1 << 20;
 
 /// How to record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -126,7 +124,7 @@ pub(crate) fn snapshot(
     let snapshot = Snapshot { snapshot_id, manifest, created_at: now.clone(), extra: Vec::new() };
     let mut commit = Commit {
         commit_id: CommitId::from_bytes([0; 32]),
-        repo_id: repo_id(repository)?,
+        repo_id: repository.repo_id()?,
         branch: PyStr::from(state.label.as_str()),
         parent: parent.map(|parent| parent.commit_id),
         parent2: None,
@@ -269,20 +267,4 @@ fn now() -> Result<PyStr> {
     let stamp = Stamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
         .map_err(|e| Error::InvalidInput(format!("the system's clock cannot be used: {e}")))?;
     Ok(PyStr::from(stamp.to_iso().as_str()))
-}
-
-/// `repo_id` of `.muse/repo.json`; empty when the file lacks it.
-fn repo_id(repository: &Repository) -> Result<PyStr> {
-    #[derive(serde::Deserialize)]
-    struct RepoJson {
-        #[serde(default)]
-        repo_id: String,
-    }
-    let Some(bytes) = repository.muse().read(&fixed("repo.json"), MAX_REPO_JSON)? else {
-        return Ok(PyStr::default());
-    };
-    let parsed: RepoJson = serde_json::from_slice(&bytes).map_err(|e| {
-        Error::Refused(format!("'{}' is damaged: {e}", repository.muse().path().join("repo.json").display()))
-    })?;
-    Ok(PyStr::from(parsed.repo_id.as_str()))
 }

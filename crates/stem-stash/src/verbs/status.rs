@@ -96,6 +96,11 @@ fn compare_with_head(stash: Stash<'_>, progress: &dyn Progress) -> Result<(Statu
     let head = match head {
         Ok(head) => Some(head.map(|head| head.manifest).unwrap_or_default()),
         Err(Error::HeadUnknown { .. }) => None,
+        // All else that is asked for can be told without it.
+        Err(Error::Database(error)) => {
+            progress.warn(&format!("what files HEAD has is unknown: {}", error.message()));
+            None
+        }
         Err(error) => return Err(error),
     };
     let found = found?.unwrap_or_default();

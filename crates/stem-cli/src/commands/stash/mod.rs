@@ -18,7 +18,7 @@ use crate::ui::Ui;
 pub(super) fn run(place: &Place, args: StashArgs, ui: &Ui) -> Result<Report> {
     let StashArgs { command, options, paths } = args;
     let Some(command) = command else {
-        let vault = place.open_writing_to(options.store.as_ref())?;
+        let vault = place.open_writing_to(options.store.as_ref(), &options.database)?;
         return push::push(&vault, options, &paths, ui);
     };
     if options != PushOptions::default() || !paths.is_empty() {
@@ -26,13 +26,15 @@ pub(super) fn run(place: &Place, args: StashArgs, ui: &Ui) -> Result<Report> {
     }
     match command {
         StashCommand::Push(args) => {
-            let vault = place.open_writing_to(args.options.store.as_ref())?;
+            let vault = place.open_writing_to(args.options.store.as_ref(), &args.options.database)?;
             push::push(&vault, args.options, &args.paths, ui)
         }
         StashCommand::List => list::list(&place.open()?, ui),
         StashCommand::Show { reference } => list::show(&place.open()?, &reference, ui),
-        StashCommand::Apply(args) => apply::apply(&place.open()?, &args.args, Some(&args.paths), ui),
-        StashCommand::Pop(args) => apply::apply(&place.open()?, &args, None, ui),
+        StashCommand::Apply(args) => {
+            apply::apply(&place.open_with(&args.args.database)?, &args.args, Some(&args.paths), ui)
+        }
+        StashCommand::Pop(args) => apply::apply(&place.open_with(&args.database)?, &args, None, ui),
         StashCommand::Drop { reference } => drop::drop_entry(&place.open()?, &reference, ui),
         StashCommand::Clear { yes } => drop::clear(&place.open()?, yes, ui),
         StashCommand::Undo(args) => undo::undo(&place.open()?, &args, ui),

@@ -14,8 +14,9 @@ use crate::report::{NAME, Report, left_alone_json};
 use crate::ui::Ui;
 
 pub(super) fn push(vault: &Vault, given: args::PushOptions, paths: &[OsString], ui: &Ui) -> Result<Report> {
-    // The store was chosen when the repository was opened.
-    let args::PushOptions { message, track, section, keep, head_manifest, no_head, store: _ } = given;
+    // Store and database were chosen when the repository was opened.
+    let args::PushOptions { message, track, section, keep, head_manifest, no_head, store: _, database: _ } =
+        given;
     let paths: Vec<RelPath> =
         paths.iter().map(|path| operands::tree_path(path, vault)).collect::<Result<_>>()?;
     let head = operands::head_choice(head_manifest.as_deref(), no_head)?;
