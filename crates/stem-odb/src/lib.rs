@@ -15,7 +15,7 @@ mod url;
 pub mod verify;
 
 pub use age::parse_age;
-pub use config::Config;
+pub use config::{Config, StashChoice, WorkTreePath};
 pub use error::{Error, Result};
 pub use registry::{AnyStore, Base, RepositoryStores, is_within_repository, open_repository, open_store};
 pub use url::StoreUrl;
