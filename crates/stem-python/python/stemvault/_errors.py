@@ -215,6 +215,7 @@ _BY_KIND: Dict[str, Type[StemvaultError]] = {
             SourceError,
         )
     },
+    "bad_ignore_file": BadRepositoryFile,
     "bad_input_file": InvalidInput,
     "invalid_url": InvalidInput,
     "invalid_config": BadRepositoryFile,
