@@ -278,6 +278,9 @@ fn rewrite(repository: &Repository, mut edit: impl FnMut(&mut Vec<Shelved>) -> R
         })?;
         let mut temp = repository.tmp_dir()?.temp_file(0o666)?;
         temp.write_all(&bytes).map_err(|e| stem_fs::Error::new("write", temp.path(), e))?;
+        if let Some(found) = muse.stat(&file)? {
+            temp.set_mode(found.mode)?;
+        }
         temp.sync()?;
         if muse.read(&file, MAX_MUSE_STASH_BYTES as u64)? != before {
             continue;
@@ -405,4 +408,63 @@ pub(crate) fn forgotten_sides(
         }
     }
     Ok(forgotten)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Manifest;
+
+    fn entry(at: &str) -> StashEntry {
+        let path = RelPath::new("a.mid").unwrap();
+        StashEntry {
+            stash_id: StashId::new(Stamp::parse_iso(at).unwrap(), 7),
+            branch: PyStr::from("main"),
+            message: PyStr::from("x"),
+            created_at: PyStr::from(Stamp::parse_iso(at).unwrap().to_iso()),
+            track: None,
+            section: None,
+            manifest: Manifest::new(vec![(path, "ab".repeat(32).parse().unwrap())]).unwrap(),
+            stem: None,
+        }
+    }
+
+    #[test]
+    fn times_are_spelled_as_python_does() {
+        for (at, expected) in [
+            ("2026-03-16T12:00:00Z", "2026-03-16T12:00:00+00:00"),
+            ("2026-03-16T12:00:00.000001Z", "2026-03-16T12:00:00.000001+00:00"),
+            ("2026-03-16T12:00:00.5Z", "2026-03-16T12:00:00.500000+00:00"),
+        ] {
+            assert_eq!(as_element(&entry(at)).stashed_at, expected);
+        }
+    }
+
+    #[test]
+    fn names_of_side_records_are_taken_apart_and_others_passed_over() {
+        let fingerprint = as_element(&entry("2026-03-16T12:00:00Z")).fingerprint();
+        let name = format!("{fingerprint}-stash-2026-03-16T120000000000Z0000-00000007.json");
+        let (found, id) = split_side(name.as_bytes()).unwrap();
+        assert_eq!(found, fingerprint.as_bytes());
+        assert_eq!(id, b"stash-2026-03-16T120000000000Z0000-00000007");
+        for other in ["", "x", "stash-1.json", &name[1..], &name.to_uppercase(), &name.replace(".json", "")] {
+            assert!(split_side(other.as_bytes()).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn elements_that_are_alike_are_counted_from_the_oldest() {
+        let raw = as_element(&entry("2026-03-16T12:00:00Z")).to_json().unwrap();
+        let mut elements = Vec::new();
+        for raw in [&raw, "{}", &raw, "{}", &raw] {
+            elements.push(known(decode_muse_element(raw), &Sides::new()).unwrap());
+        }
+        name_all(&mut elements).unwrap();
+        let ends: Vec<String> =
+            elements.iter().map(|one| one.name.to_string().rsplit('-').next().unwrap().to_owned()).collect();
+        assert_eq!((ends[0].as_str(), ends[2].as_str(), ends[1].as_str()), ("2.json", "1.json", "1.json"));
+        assert!([0, 2, 4].iter().all(|&at| elements[at].goes_as == elements[0].name));
+        assert!([1, 3].iter().all(|&at| elements[at].goes_as == elements[1].name));
+        assert_eq!(elements.iter().map(|one| one.at).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    }
 }
