@@ -290,6 +290,9 @@ pub(crate) struct PushOptions {
     /// Do as if the branch had no commit
     #[arg(long)]
     pub(crate) no_head: bool,
+    /// Store a second copy of what is saved in packs, where Muse's garbage collection does not look
+    #[arg(long)]
+    pub(crate) keep_safe: bool,
     /// Write objects here instead of where the configuration says: pack: or sharded:.muse/objects
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<StoreUrl>,

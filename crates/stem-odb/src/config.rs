@@ -25,13 +25,39 @@ const NEVER: &str = "never";
 /// The version that this engine reads.
 const VERSION: u64 = 1;
 
+/// Where a repository has its working tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum WorkTreePath {
+    /// It does not say; the generation of Muse decides.
+    #[default]
+    Unsaid,
+    /// The root itself.
+    Root,
+    /// Below the root.
+    Below(RelPath),
+}
+
+/// Where a repository's stash entries are put.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StashChoice {
+    /// Where the generation of Muse has them.
+    #[default]
+    Auto,
+    /// In files of their own.
+    Entries,
+    /// In `.muse/stash.json`.
+    Muse,
+}
+
 /// A repository's configuration, with defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The store of its objects.
     pub store: StoreUrl,
-    /// Its working tree below the root; `None` is the root itself.
-    pub work_tree: Option<RelPath>,
+    /// Its working tree.
+    pub work_tree: WorkTreePath,
+    /// Where its stash entries are put.
+    pub stash_format: StashChoice,
     /// Whether files may be mapped into memory for hashing.
     pub mmap: bool,
     /// How long an object has to be known as unneeded before it is collected.
@@ -71,6 +97,13 @@ struct File {
     gc: GcSection,
     undo: UndoSection,
     database: DatabaseSection,
+    stash: StashSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct StashSection {
+    format: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -111,7 +144,7 @@ struct DatabaseSection {
 }
 
 impl Config {
-    /// What holds for a repository that chose nothing: Muse's own store and working directory.
+    /// What holds for a repository that chose nothing: Muse's own store, working tree and stash.
     pub fn default_for_muse() -> Self {
         let store = StoreUrl {
             scheme: "sharded".into(),
@@ -120,7 +153,8 @@ impl Config {
         };
         Self {
             store,
-            work_tree: RelPath::new(*b"muse-work").ok(),
+            work_tree: WorkTreePath::Unsaid,
+            stash_format: StashChoice::Auto,
             mmap: true,
             gc_grace: DEFAULT_GRACE,
             undo_expire: Some(DEFAULT_UNDO_EXPIRE),
@@ -152,9 +186,20 @@ impl Config {
         }
         if let Some(path) = file.worktree.path {
             config.work_tree = if path == "." {
-                None
+                WorkTreePath::Root
             } else {
-                Some(RelPath::new(path).map_err(|e| format!("worktree.path: {e}"))?)
+                WorkTreePath::Below(RelPath::new(path).map_err(|e| format!("worktree.path: {e}"))?)
+            };
+        }
+        if let Some(format) = file.stash.format {
+            config.stash_format = match format.as_str() {
+                "auto" => StashChoice::Auto,
+                "entries" => StashChoice::Entries,
+                "muse" => StashChoice::Muse,
+                other => {
+                    let shown = printable(other);
+                    return Err(format!("stash.format: '{shown}' is none of auto, entries and muse"));
+                }
             };
         }
         if let Some(mmap) = file.hash.mmap {
@@ -219,10 +264,11 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = b"version = 1\n[store]\nurl = \"sharded:objects?hash=blake3\"\n[worktree]\npath = \".\"\n[hash]\nmmap = false\n[gc]\ngrace = \"12h\"\n[undo]\nexpire = \"2w\"\n";
+        let text = b"version = 1\n[store]\nurl = \"sharded:objects?hash=blake3\"\n[worktree]\npath = \".\"\n[hash]\nmmap = false\n[gc]\ngrace = \"12h\"\n[undo]\nexpire = \"2w\"\n[stash]\nformat = \"entries\"\n";
         let config = Config::parse(text).unwrap();
         assert_eq!(config.store.location, "objects");
-        assert_eq!(config.work_tree, None);
+        assert_eq!(config.work_tree, WorkTreePath::Root);
+        assert_eq!(config.stash_format, StashChoice::Entries);
         assert!(!config.mmap);
         assert_eq!(config.gc_grace, Duration::from_hours(12));
         assert_eq!(config.undo_expire, Some(Duration::from_hours(14 * 24)));
@@ -271,6 +317,7 @@ mod tests {
             ("[gc]\ngrace = \"14\"", "gc.grace"),
             ("[gc]\ngrace = 14", "grace"),
             ("[undo]\nexpire = \"soon\"", "undo.expire"),
+            ("[stash]\nformat = \"json\"", "stash.format"),
             ("[undo]\nexpires = \"1d\"", "expires"),
         ] {
             let problem = Config::parse(text.as_bytes()).unwrap_err();

@@ -16,7 +16,7 @@ mod url;
 pub mod verify;
 
 pub use age::parse_age;
-pub use config::{Config, DatabaseSetting};
+pub use config::{Config, DatabaseSetting, StashChoice, WorkTreePath};
 pub use error::{Error, Result};
 pub use registry::{AnyStore, Base, RepositoryStores, is_within_repository, open_repository, open_store};
 pub use secret::hide_passwords;

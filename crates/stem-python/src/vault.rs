@@ -269,6 +269,15 @@ impl Vault {
         Ok(dict)
     }
 
+    /// The paths of the files that are tracked, sorted as text.
+    fn tracked_files<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let vault = Arc::clone(&self.0);
+        let mut found = briefly(py, move || Ok(vault.stash().tracked_files()?))?;
+        found.sort_by(|a, b| stemvault::format::text::fs_order(a.0.as_bytes(), b.0.as_bytes()));
+        let names = found.iter().map(|(path, _)| text::from_name(py, path.as_bytes()));
+        PyList::new(py, names.collect::<PyResult<Vec<_>>>()?)
+    }
+
     #[pyo3(signature = (*, progress))]
     fn status<'py>(
         &self,

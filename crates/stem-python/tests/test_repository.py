@@ -233,3 +233,29 @@ def test_a_directory_that_may_not_be_written(repo: Repo) -> None:
     assert repo.tree() == {"a": b"a"}
 
 
+def test_a_repository_of_newer_muse(tmp_path: pathlib.Path) -> None:
+    muse = tmp_path / ".muse"
+    (muse / "refs" / "heads").mkdir(parents=True)
+    (muse / "objects").mkdir()
+    (muse / "HEAD").write_text("ref: refs/heads/main\n")
+    (muse / "refs" / "heads" / "main").write_text("")
+    (muse / "repo.json").write_text(json.dumps({"repo_id": "x", "schema_version": "1", "domain": "midi"}))
+    (tmp_path / ".museignore").write_text('[domain.midi]\npatterns = ["*.bak"]\n')
+    for name in ["a.mid", "b.bak", ".peaks", ".env"]:
+        (tmp_path / name).write_text(name)
+    vault = stemvault.Repository(tmp_path)
+    assert vault.working_tree == tmp_path
+    assert vault.tracked_files() == [".museignore", ".peaks", "a.mid"]
+    vault.push("one")
+    (element,) = json.loads((muse / "stash.json").read_text())
+    assert sorted(element) == ["branch", "manifest", "snapshot_id", "stashed_at"]
+    assert element["manifest"]["a.mid"] == sha256(b"a.mid")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".env", ".muse", "b.bak"]
+    assert [entry.message for entry in vault.list()] == ["one"]
+    assert vault.pop().dropped
+    assert json.loads((muse / "stash.json").read_text()) == []
+    (tmp_path / ".museignore").write_text("*.bak")
+    with pytest.raises(stemvault.BadRepositoryFile):
+        vault.push()
+    with pytest.raises(stemvault.BadRepositoryFile):
+        vault.tracked_files()

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use crate::repo::Settings;
     use crate::scope::Scope;
-    use crate::walk::walk;
+    use crate::walk::{Rules, walk};
     use std::time::{Duration, SystemTime};
     use stem_hash::Hasher;
 
@@ -116,7 +116,7 @@ mod tests {
         write_old(&work.path().join("a"), b"one");
         write_old(&work.path().join("b"), b"two");
         tick();
-        let found = walk(&work, &Scope::default()).unwrap();
+        let found = walk(&work, &Scope::default(), &Rules::Reference).unwrap();
         let mut cache = StatCache::load(&repository, Algorithm::Sha256);
         for (file, bytes) in found.files.iter().zip([b"one", b"two"]) {
             assert_eq!(cache.get_all(std::slice::from_ref(file)), [None]);
@@ -128,7 +128,7 @@ mod tests {
         let kept = std::fs::metadata(work.path().join("b")).unwrap().modified().unwrap();
         std::fs::write(work.path().join("b"), b"TWO").unwrap();
         std::fs::File::options().write(true).open(work.path().join("b")).unwrap().set_modified(kept).unwrap();
-        let found = walk(&work, &Scope::default()).unwrap();
+        let found = walk(&work, &Scope::default(), &Rules::Reference).unwrap();
         let cache = StatCache::load(&repository, Algorithm::Sha256);
         assert_eq!(cache.get_all(&found.files), [Some(digest(b"one")), None]);
         assert!(StatCache::load(&repository, Algorithm::Blake3).rows.is_empty());
@@ -141,7 +141,7 @@ mod tests {
         let work = repository.work().unwrap().unwrap();
         let mut cache = StatCache::load(&repository, Algorithm::Sha256);
         std::fs::write(work.path().join("a"), b"one").unwrap();
-        let found = walk(&work, &Scope::default()).unwrap();
+        let found = walk(&work, &Scope::default(), &Rules::Reference).unwrap();
         cache.put(&found.files[0].path, &found.files[0].stat, &digest(b"one"));
         assert!(cache.fresh.is_empty());
     }
@@ -153,7 +153,7 @@ mod tests {
         let work = repository.work().unwrap().unwrap();
         write_old(&work.path().join("a"), b"one");
         tick();
-        let found = walk(&work, &Scope::default()).unwrap();
+        let found = walk(&work, &Scope::default(), &Rules::Reference).unwrap();
         let mut cache = StatCache::load(&repository, Algorithm::Sha256);
         cache.put(&found.files[0].path, &found.files[0].stat, &digest(b"one"));
         cache.save(None);

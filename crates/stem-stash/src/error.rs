@@ -119,6 +119,29 @@ pub enum Error {
         /// What is wrong with it.
         source: FormatError,
     },
+    /// `.museignore` cannot be used, so that it is unknown which files are tracked.
+    #[error(
+        "'{}' cannot be used: {problem}. Nothing was changed: correct it, for what it should name would be saved or removed otherwise",
+        path.display()
+    )]
+    BadIgnoreFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Newer Muse's own stash cannot be read, so nothing is written over it; other entries work.
+    #[error(
+        "'{}' cannot be read: {reason}. It is left as it is: repair it, or move it away if what Muse stashed in it is not \
+         needed",
+        path.display()
+    )]
+    UnreadableMuseStash {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A stash entry that cannot be read; others work.
     #[error("stash@{{{index}}} cannot be read ('{}'): {reason}. Other entries work; `stem stash drop` removes it", path.display())]
     UnreadableEntry {
@@ -189,9 +212,10 @@ impl Error {
             | Self::InvalidInput(_)
             | Self::BadInputFile { .. }
             | Self::RootUnreadable { .. }
+            | Self::BadIgnoreFile { .. }
             | Self::Format(_)
             | Self::Refused(_) => ErrorKind::User,
-            Self::UnreadableEntry { .. } => ErrorKind::Damaged,
+            Self::UnreadableEntry { .. } | Self::UnreadableMuseStash { .. } => ErrorKind::Damaged,
             Self::Store(error) if error.kind() == stem_store::ErrorKind::Corrupt => ErrorKind::Damaged,
             Self::BadRepositoryFile { .. } | Self::NoSpace { .. } | Self::Store(_) | Self::Fs(_) => {
                 ErrorKind::Internal
@@ -216,7 +240,8 @@ impl Error {
             Self::InvalidInput(_) | Self::Format(_) => "invalid_input",
             Self::BadInputFile { .. } => "bad_input_file",
             Self::BadRepositoryFile { .. } => "bad_repository_file",
-            Self::UnreadableEntry { .. } => "unreadable_entry",
+            Self::BadIgnoreFile { .. } => "bad_ignore_file",
+            Self::UnreadableEntry { .. } | Self::UnreadableMuseStash { .. } => "unreadable_entry",
             Self::RootUnreadable { .. } => "root_unreadable",
             Self::Refused(_) => "refused",
             Self::Store(error) if error.kind() == stem_store::ErrorKind::Corrupt => "corrupt_object",
@@ -238,7 +263,9 @@ impl Error {
             Self::NoSpace { path, .. }
             | Self::BadRepositoryFile { path, .. }
             | Self::RootUnreadable { path, .. }
-            | Self::UnreadableEntry { path, .. } => Some(path.clone()),
+            | Self::UnreadableEntry { path, .. }
+            | Self::UnreadableMuseStash { path, .. }
+            | Self::BadIgnoreFile { path, .. } => Some(path.clone()),
             Self::Fs(error) => Some(error.path.clone()),
             Self::Store(error) => error.path().map(PathBuf::from),
             Self::Database(error) => error.place().map(PathBuf::from),

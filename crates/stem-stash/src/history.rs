@@ -13,7 +13,7 @@ use crate::format::commit::{
     Commit, CommitId, MAX_COMMIT_BYTES, MAX_SNAPSHOT_BYTES, Snapshot, SnapshotId, decode_commit,
     decode_snapshot,
 };
-use crate::format::head::{Head, HeadForm, MAX_REF_BYTES, parse_ref};
+use crate::format::head::{Head, MAX_REF_BYTES, parse_ref};
 use crate::format::{FormatError, Manifest, decode_head_manifest};
 use crate::progress::Progress;
 use crate::repo::{Repository, fixed};
@@ -224,11 +224,6 @@ pub(crate) fn head_state(repository: &Repository) -> Result<HeadState> {
         },
     };
     Ok(HeadState { label: head.label(), head, commit })
-}
-
-/// Whether the repository is of newer Muse, whose ids are joined by NUL: its HEAD is spelled in the newer form.
-pub(crate) fn is_newer(head: &Head) -> bool {
-    matches!(head, Head::Detached(_) | Head::Branch { form: HeadForm::Symbolic, .. })
 }
 
 /// The files of HEAD, or `None` when there is no commit. Not knowing is an error, never an empty HEAD.

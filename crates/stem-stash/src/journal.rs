@@ -21,7 +21,7 @@ use crate::undo::UndoLog;
 use crate::undo::recover::is_no_space;
 use crate::undo::shelter::Sheltered;
 use crate::vacate::{Leaving, collect_asides, move_aside, remove_remains};
-use crate::walk::walk;
+use crate::walk::{Rules, walk};
 
 pub(crate) const JOURNAL: &str = "stem/journal";
 
@@ -121,7 +121,8 @@ fn recover_pushes(stash: Stash<'_>, progress: &dyn Progress) -> Result<()> {
         stem_fs::collect_leftovers(&tmp);
         collect_asides(&tmp, &Sheltered::new(stash.repository, stash.store), progress)?;
         if let Some(_note) = stash.repository.was_restoring()? {
-            walk(&work, &Scope::default())?.remove_leftovers(&work);
+            // Wherever they are: an entry may have files where no walk of newer Muse goes.
+            walk(&work, &Scope::default(), &Rules::Reference)?.remove_leftovers(&work);
         }
     }
     let leftovers = leftovers(stash.repository)?;

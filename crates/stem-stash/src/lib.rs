@@ -10,8 +10,10 @@ mod condemned;
 mod database;
 mod error;
 pub mod format;
+mod generation;
 mod hashing;
 pub mod history;
+pub mod ignore;
 mod journal;
 mod merge;
 mod parallel;
@@ -20,6 +22,7 @@ mod repo;
 mod restore;
 mod roots;
 mod scope;
+mod shelf;
 mod stack;
 mod transit;
 mod undo;
@@ -38,13 +41,17 @@ use stem_store::ObjectStore;
 pub use condemned::{Condemned, StoreLock};
 pub use database::{DatabaseError, DatabaseErrorKind};
 pub use error::{Error, ErrorKind, LeftAlone, Reason, Result};
+pub use format::commit::Generation;
 pub use format::entry::{FileRecord, StashEntry, StemRecord};
 pub use format::undo::UndoVerb;
+pub use generation::{Signs, generation_of, generation_of_head};
 pub use history::{
     CommitFiles, CommitRecord, CommitVisitor, HeadChoice, HeadFiles, HeadSource, RecordedFiles, VisitedCommit,
 };
 pub use progress::{Phase, Progress, Silent};
-pub use repo::{DEFAULT_UNDO_EXPIRE, DEFAULT_WORK_DIR, MUSE_DIR, Repository, Settings};
+pub use repo::{
+    DEFAULT_UNDO_EXPIRE, DEFAULT_WORK_DIR, MUSE_DIR, Repository, Settings, StashFormat, WorkTree,
+};
 pub use roots::{Holder, Names, RootOptions, Roots};
 pub use undo::Expired;
 pub use verbs::{
@@ -143,6 +150,14 @@ impl<'a> Stash<'a> {
     /// What can be undone and done again.
     pub fn undo_list(&self) -> Result<UndoList> {
         verbs::undo::list(*self)
+    }
+
+    /// Every file of the working tree that is tracked, sorted by path: what a push without a scope saves, by the rules of
+    /// the repository's generation (`docs/muse.md`). Links and special files are not among them.
+    pub fn tracked_files(&self) -> Result<Vec<(RelPath, Stat)>> {
+        let Some(work) = self.repository.work()? else { return Ok(Vec::new()) };
+        let found = walk::walk(&work, &scope::Scope::default(), &self.repository.walk_rules()?)?;
+        Ok(found.files.into_iter().map(|file| (file.path, file.stat)).collect())
     }
 
     /// Every object that the undo journal needs, sorted.
@@ -270,9 +285,10 @@ impl<'a> Stash<'a> {
         verbs::verify::save_verified(self.repository, store, now, ids)
     }
 
-    /// Whether this is a repository of newer Muse, as far as HEAD tells.
+    /// Whether this is a repository of newer Muse, by what HEAD says now.
     pub fn is_newer_muse(&self) -> bool {
-        history::head_state(self.repository).is_ok_and(|state| history::is_newer(&state.head))
+        history::head_state(self.repository)
+            .is_ok_and(|state| generation_of_head(&state.head) == Generation::Newer)
     }
 
     /// The directory for files on their way to a final name.

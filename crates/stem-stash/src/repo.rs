@@ -6,10 +6,14 @@ use std::time::Duration;
 use stem_fs::{Dir, LockFile, LockKind, Publish, RelPath};
 
 use crate::error::{Error, Result};
+use crate::format::commit::Generation;
 use crate::format::is_protected;
-use crate::format::muse::MAX_REPO_JSON_BYTES;
+use crate::format::muse::{MAX_REPO_JSON_BYTES, read_domain};
 use crate::format::text::PyStr;
+use crate::generation::{generation_of, signs};
+use crate::ignore::{DEFAULT_DOMAIN, Ignore, MAX_IGNORE_BYTES};
 use crate::progress::{Phase, Progress};
+use crate::walk::Rules;
 
 /// The directory of the repository's own files.
 pub const MUSE_DIR: &str = ".muse";
@@ -22,11 +26,37 @@ pub(crate) fn fixed(path: &'static str) -> RelPath {
     RelPath::new(path).expect("a literal path is plain")
 }
 
+/// Where the working tree is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum WorkTree {
+    /// Where the repository's generation has it: in `muse-work`, or newer Muse's in the root.
+    #[default]
+    OfGeneration,
+    /// The root itself.
+    Root,
+    /// Below the root.
+    Below(RelPath),
+}
+
+/// Where a push puts its entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StashFormat {
+    /// Where the repository's generation has it: in a file of its own, or newer Muse's in `.muse/stash.json`.
+    #[default]
+    Auto,
+    /// In a file of its own, `.muse/stash/stash-*.json`.
+    Entries,
+    /// In `.muse/stash.json`, unless that cannot say what the push has to say.
+    Muse,
+}
+
 /// What a repository's configuration says about its layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The working tree below the root; `None` is the root itself.
-    pub work_tree: Option<RelPath>,
+    /// Where the working tree is.
+    pub work_tree: WorkTree,
+    /// Where a push puts its entry.
+    pub stash_format: StashFormat,
     /// Whether files may be mapped into memory for hashing.
     pub mmap: bool,
     /// How long what a verb did can be undone; `None` is for ever.
@@ -38,7 +68,12 @@ pub const DEFAULT_UNDO_EXPIRE: Duration = Duration::from_hours(30 * 24);
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { work_tree: Some(fixed(DEFAULT_WORK_DIR)), mmap: true, undo_expire: Some(DEFAULT_UNDO_EXPIRE) }
+        Self {
+            work_tree: WorkTree::default(),
+            stash_format: StashFormat::default(),
+            mmap: true,
+            undo_expire: Some(DEFAULT_UNDO_EXPIRE),
+        }
     }
 }
 
@@ -48,6 +83,9 @@ pub struct Repository {
     root: Dir,
     muse: Dir,
     settings: Settings,
+    generation: Generation,
+    /// The working tree below the root; `None` is the root itself.
+    work_tree: Option<RelPath>,
     work_path: PathBuf,
 }
 
@@ -113,7 +151,9 @@ impl Repository {
 
     /// Opens the repository at an open directory; a test passes one with an observer.
     pub fn from_dir(root: Dir, settings: Settings) -> Result<Self> {
-        if let Some(path) = settings.work_tree.as_ref().filter(|path| is_protected(path)) {
+        if let WorkTree::Below(path) = &settings.work_tree
+            && is_protected(path)
+        {
             return Err(Error::Refused(format!(
                 "the configured working tree '{path}' lies inside .muse or .git, which no verb may touch: change \
                  worktree.path in .muse/stem/config.toml"
@@ -122,11 +162,17 @@ impl Repository {
         let muse = root
             .sub(&fixed(MUSE_DIR))?
             .ok_or_else(|| Error::NotARepository { start: root.path().to_path_buf() })?;
-        let work_path = match &settings.work_tree {
+        let generation = generation_of(signs(&root, &muse));
+        let work_tree = match (&settings.work_tree, generation) {
+            (WorkTree::Below(path), _) => Some(path.clone()),
+            (WorkTree::OfGeneration, Generation::Reference) => Some(fixed(DEFAULT_WORK_DIR)),
+            (WorkTree::OfGeneration, Generation::Newer) | (WorkTree::Root, _) => None,
+        };
+        let work_path = match &work_tree {
             Some(path) => root.full(path),
             None => root.path().to_path_buf(),
         };
-        Ok(Self { root, muse, settings, work_path })
+        Ok(Self { root, muse, settings, generation, work_tree, work_path })
     }
 
     /// The root.
@@ -137,6 +183,42 @@ impl Repository {
     /// The working tree; it need not exist.
     pub fn working_tree(&self) -> &Path {
         &self.work_path
+    }
+
+    /// The generation of Muse that it belongs to, as it was when it was opened.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Whether a push puts its entry into newer Muse's `.muse/stash.json`.
+    pub fn uses_muse_stash(&self) -> bool {
+        match self.settings.stash_format {
+            StashFormat::Auto => self.generation == Generation::Newer,
+            StashFormat::Entries => false,
+            StashFormat::Muse => true,
+        }
+    }
+
+    /// What the walk of the working tree takes.
+    pub(crate) fn walk_rules(&self) -> Result<Rules> {
+        if self.generation == Generation::Reference {
+            return Ok(Rules::Reference);
+        }
+        let repo_json = fixed("repo.json");
+        let damaged = |source| Error::BadRepositoryFile { path: self.muse.full(&repo_json), source };
+        let described = self.muse.read(&repo_json, MAX_REPO_JSON_BYTES as u64)?;
+        let domain = described.map(|bytes| read_domain(&bytes)).transpose().map_err(damaged)?.flatten();
+        let domain = domain.as_deref().unwrap_or(DEFAULT_DOMAIN);
+        let path = fixed(".museignore");
+        let unusable = |problem: String| Error::BadIgnoreFile { path: self.root.full(&path), problem };
+        let Some(bytes) = self
+            .root
+            .read(&path, MAX_IGNORE_BYTES as u64)
+            .map_err(|error| unusable(error.source.to_string()))?
+        else {
+            return Ok(Rules::Newer(Ignore::default()));
+        };
+        Ignore::parse(&bytes, domain).map(Rules::Newer).map_err(unusable)
     }
 
     /// What the configuration says.
@@ -167,7 +249,7 @@ impl Repository {
 
     /// The working tree, or `None` when there is none yet.
     pub(crate) fn work(&self) -> Result<Option<Dir>> {
-        match &self.settings.work_tree {
+        match &self.work_tree {
             None => Ok(Some(self.root.clone())),
             Some(path) => Ok(self.root.sub(path)?),
         }
@@ -175,7 +257,7 @@ impl Repository {
 
     /// The working tree, made when it is missing.
     pub(crate) fn ensure_work(&self) -> Result<Dir> {
-        match &self.settings.work_tree {
+        match &self.work_tree {
             None => Ok(self.root.clone()),
             Some(path) => Ok(self.root.ensure_dir(path)?),
         }

@@ -1,10 +1,11 @@
-//! The stack of entries: files in `.muse/stash`, newest first.
+//! The stack of entries: files in `.muse/stash` and elements of newer Muse's `.muse/stash.json`, newest first.
 //!
 //! The order comes from the time in each file's name, which is the entry's own `created_at`; the entry is opened only
 //! for names that carry no time. So the stack can be counted and an index resolved without reading megabytes of
 //! manifests.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use stem_fs::{Dir, LockKind, Publish, RelPath};
@@ -12,19 +13,44 @@ use stem_fs::{Dir, LockKind, Publish, RelPath};
 use crate::error::{Error, Result};
 use crate::format::entry::{MAX_ENTRY_BYTES, StashEntry, decode, encode};
 use crate::format::stamp::{OrderKey, Stamp, StashId};
+use crate::format::undo::EntryChange;
 use crate::progress::Progress;
 use crate::repo::{LockName, Repository, fixed};
 use crate::roots;
+use crate::shelf::{self, Shelved};
+use crate::undo::held::row;
 
-/// One entry's file, not opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One entry, a file of which is not opened.
+#[derive(Debug, Clone)]
 pub(crate) struct Slot {
     /// Position, 0 = newest.
     pub(crate) index: usize,
-    /// The name of the file in `.muse/stash`.
+    /// The name of the file in `.muse/stash`, or the one that it would have.
     pub(crate) name: RelPath,
-    /// Its whole path, for messages.
+    /// The whole path of the file that it is in, for messages.
     pub(crate) path: PathBuf,
+    stamp: Option<Stamp>,
+    pub(crate) place: Place,
+}
+
+/// Where an entry is.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// In a file of its own.
+    File,
+    /// In newer Muse's array.
+    Shelf(Arc<Shelved>),
+    /// It is the whole array, which cannot be read, and why.
+    BrokenShelf(String),
+}
+
+/// Where a new entry is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PutIn {
+    /// In a file of its own.
+    File,
+    /// In newer Muse's array, if that has room.
+    Shelf,
 }
 
 impl Slot {
@@ -36,6 +62,23 @@ impl Slot {
 
     fn unreadable(&self, reason: String) -> Error {
         Error::UnreadableEntry { index: self.index, path: self.path.clone(), reason }
+    }
+
+    /// The row of an undo record by which the entry leaves the stack, the `n`th of the record with this token; `alone` or
+    /// with all others.
+    pub(crate) fn leaves(
+        &self,
+        repository: &Repository,
+        token: u32,
+        n: usize,
+        alone: bool,
+    ) -> Result<EntryChange> {
+        match &self.place {
+            Place::File => row(&self.name, token, n, false, PutIn::File),
+            Place::Shelf(shelved) if alone => row(&shelved.goes_as, token, n, false, PutIn::Shelf),
+            Place::Shelf(_) => row(&self.name, token, n, false, PutIn::Shelf),
+            Place::BrokenShelf(reason) => Err(shelf::unusable(repository, reason.clone())),
+        }
     }
 
     /// `stash@{N}`.
@@ -64,18 +107,53 @@ impl<'r> Stack<'r> {
 
     /// All entries, newest first.
     pub(crate) fn slots(&self) -> Result<Vec<Slot>> {
-        let Some(dir) = &self.dir else { return Ok(Vec::new()) };
-        let mut keyed = Vec::new();
-        for entry in dir.entries()? {
-            if !(entry.name.starts_with(b"stash-") && entry.name.ends_with(b".json")) {
-                continue;
+        let mut slots = self.shelved()?;
+        if let Some(dir) = &self.dir {
+            let mut keyed = Vec::new();
+            for entry in dir.entries()? {
+                if !(entry.name.starts_with(b"stash-") && entry.name.ends_with(b".json")) {
+                    continue;
+                }
+                let Ok(name) = RelPath::new(entry.name) else { continue };
+                keyed.push((order_key(dir, &name), name));
             }
-            let Ok(name) = RelPath::new(entry.name) else { continue };
-            keyed.push((order_key(dir, &name), name));
+            keyed.sort_unstable_by(|a, b| b.cmp(a));
+            let file = |(key, name): (OrderKey, RelPath)| Slot {
+                index: 0,
+                path: dir.full(&name),
+                name,
+                stamp: key.stamp,
+                place: Place::File,
+            };
+            slots.extend(keyed.into_iter().map(file));
         }
-        keyed.sort_unstable_by(|a, b| b.cmp(a));
-        let slots = keyed.into_iter().enumerate();
-        Ok(slots.map(|(index, (_, name))| Slot { index, path: dir.full(&name), name }).collect())
+        // Stable: elements that are as old as another stay in the order of the array.
+        slots.sort_by_key(|slot| std::cmp::Reverse(slot.stamp));
+        for (index, slot) in slots.iter_mut().enumerate() {
+            slot.index = index;
+        }
+        Ok(slots)
+    }
+
+    /// What newer Muse's array holds, in its order.
+    fn shelved(&self) -> Result<Vec<Slot>> {
+        let name = fixed("stash.json");
+        let path = self.repository.muse().full(&name);
+        match shelf::load(self.repository)? {
+            Ok(shelf) => {
+                let slot = |shelved: Shelved| Slot {
+                    index: 0,
+                    name: shelved.name.clone(),
+                    path: path.clone(),
+                    stamp: shelved.stamp,
+                    place: Place::Shelf(Arc::new(shelved)),
+                };
+                Ok(shelf.elements.into_iter().map(slot).collect())
+            }
+            Err(reason) => {
+                Ok(vec![Slot { index: 0, name, path, stamp: None, place: Place::BrokenShelf(reason) }])
+            }
+        }
     }
 
     /// The entry in `slot`.
@@ -85,6 +163,13 @@ impl<'r> Stack<'r> {
 
     /// The entry in `slot`, or `None` when another process dropped it since the slots were read.
     pub(crate) fn find(&self, slot: &Slot) -> Result<Option<StashEntry>> {
+        match &slot.place {
+            Place::File => {}
+            Place::Shelf(shelved) => {
+                return shelved.entry(self.repository).map(Some).map_err(|reason| slot.unreadable(reason));
+            }
+            Place::BrokenShelf(reason) => return Err(shelf::unusable(self.repository, reason.clone())),
+        }
         let Some(dir) = &self.dir else { return Ok(None) };
         let bytes = dir
             .read(&slot.name, MAX_ENTRY_BYTES as u64)
@@ -128,27 +213,36 @@ impl<'r> Stack<'r> {
         make: impl FnOnce(StashId, Stamp) -> StashEntry,
         progress: &dyn Progress,
     ) -> Result<StashEntry> {
-        self.push_after(token, make, |_| Ok(()), progress)
+        self.push_after(token, PutIn::File, make, |_, _| Ok(()), progress)
     }
 
-    /// As [`Stack::push`]; `first` is told of the entry before it is written.
+    /// As [`Stack::push`]; `first` is told of the entry, and where it is put, before it is written.
     pub(crate) fn push_after(
         &mut self,
         token: u32,
+        into: PutIn,
         make: impl FnOnce(StashId, Stamp) -> StashEntry,
-        first: impl FnOnce(&RelPath) -> Result<()>,
+        first: impl FnOnce(&RelPath, PutIn) -> Result<()>,
         progress: &dyn Progress,
     ) -> Result<StashEntry> {
         let _lock = self.repository.lock(LockName::Stack, LockKind::Exclusive, progress)?;
         let dir = self.repository.muse().ensure_dir(&fixed("stash"))?;
         self.dir = Some(dir.clone());
-        let newest = self.slots()?.first().and_then(|slot| order_key(&dir, &slot.name).stamp);
+        let newest = self.slots()?.first().and_then(|slot| slot.stamp);
         let stamp = later_than(newest)?;
         let entry = make(StashId::new(stamp, token), stamp);
         let bytes = encode(&entry).map_err(|e| Error::InvalidInput(e.to_string()))?;
         let name = RelPath::new(entry.stash_id.file_name())
             .map_err(|e| Error::InvalidInput(format!("the entry cannot be named: {e}")))?;
-        first(&name)?;
+        if into == PutIn::Shelf && shelf::has_room(self.repository, &entry)? {
+            shelf::push(self.repository, &entry, &bytes, || first(&name, PutIn::Shelf))?;
+            roots::note(self.repository, &entry);
+            return Ok(entry);
+        }
+        if into == PutIn::Shelf {
+            progress.warn(&unseen("its stash would get larger than Muse reads"));
+        }
+        first(&name, PutIn::File)?;
         if let Err(error) = dir.write_durable(&name, &bytes, &self.repository.tmp_dir()?, Publish::New) {
             // It may have its name and not be durable; the push will be undone, so it must not be found.
             let _ = dir.remove_file(&name);
@@ -157,6 +251,11 @@ impl<'r> Stack<'r> {
         roots::note(self.repository, &entry);
         Ok(entry)
     }
+}
+
+/// Says that Muse does not know of an entry.
+pub(crate) fn unseen(why: &str) -> String {
+    format!("Muse itself will not list this entry, because {why}: `stem stash` brings it back")
 }
 
 fn order_key(dir: &Dir, name: &RelPath) -> OrderKey {

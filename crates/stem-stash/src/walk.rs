@@ -9,6 +9,7 @@ use stem_fs::{Dir, DirEntry, FileKind, RelPath, Stat, is_temp_name};
 
 use crate::error::{LeftAlone, Reason, Result};
 use crate::format::is_protected;
+use crate::ignore::Ignore;
 use crate::scope::Scope;
 
 /// Files of one directory that one task examines.
@@ -47,6 +48,35 @@ impl Walk {
     }
 }
 
+/// What a walk takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rules {
+    /// The reference: files whose own name does not start with `.`.
+    Reference,
+    /// Newer Muse: what its rules do not ignore.
+    Newer(Ignore),
+}
+
+impl Rules {
+    /// Whether a directory is entered; `.muse` and `.git` never are.
+    fn enter(&self, path: &RelPath) -> bool {
+        !is_protected(path) && (*self == Self::Reference || Ignore::enters(path.file_name()))
+    }
+
+    /// Whether a file in a directory that is entered is taken.
+    fn take(&self, path: &RelPath) -> bool {
+        match self {
+            Self::Reference => path.file_name().first() != Some(&b'.'),
+            Self::Newer(ignore) => !ignore.is_ignored(path.as_bytes()),
+        }
+    }
+
+    /// Whether HEAD may have this path without the walk ever finding it, though it is there.
+    pub(crate) fn passes_over(&self, path: &RelPath) -> bool {
+        matches!(self, Self::Newer(ignore) if !ignore.tracks(path.as_bytes()))
+    }
+}
+
 /// What one directory holds.
 #[derive(Default)]
 struct Found {
@@ -62,9 +92,10 @@ impl Found {
     }
 }
 
-/// Walks the working tree `work`: regular files whose own name does not start with `.`, as the reference does.
-pub(crate) fn walk(work: &Dir, scope: &Scope) -> Result<Walk> {
-    let mut found = read_dir(work, None, scope)?;
+/// Walks the working tree `work`: those of its regular files that the rules take.
+pub(crate) fn walk(work: &Dir, scope: &Scope, rules: &Rules) -> Result<Walk> {
+    let wanted = Wanted { scope, rules };
+    let mut found = read_dir(work, None, wanted)?;
     let mut walk = Walk::default();
     loop {
         walk.append(&mut found.walk);
@@ -76,7 +107,7 @@ pub(crate) fn walk(work: &Dir, scope: &Scope) -> Result<Walk> {
             .into_par_iter()
             .map(|path| match work.sub(&path) {
                 Ok(Some(dir)) => {
-                    read_dir(&dir, Some(&path), scope).or_else(|error| Ok(unreadable(path, &error)))
+                    read_dir(&dir, Some(&path), wanted).or_else(|error| Ok(unreadable(path, &error)))
                 }
                 // Removed since its parent was read.
                 Ok(None) => Ok(Found::default()),
@@ -87,6 +118,11 @@ pub(crate) fn walk(work: &Dir, scope: &Scope) -> Result<Walk> {
     walk.files.par_sort_unstable_by(|a, b| a.path.cmp(&b.path));
     walk.left_alone.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(walk)
+}
+
+/// Whether something stands at a path that the rules pass over: what HEAD has there is not gone, though no walk finds it.
+pub(crate) fn is_there_untracked(work: Option<&Dir>, rules: &Rules, path: &RelPath) -> bool {
+    rules.passes_over(path) && work.is_some_and(|work| work.stat(path).map_or(true, |found| found.is_some()))
 }
 
 fn unreadable(path: RelPath, error: &crate::Error) -> Found {
@@ -103,13 +139,21 @@ pub(crate) fn system_words(error: &crate::Error) -> String {
     }
 }
 
-fn read_dir(dir: &Dir, prefix: Option<&RelPath>, scope: &Scope) -> Result<Found> {
-    let entries = dir.entries()?;
-    let batches = entries.par_chunks(STAT_BATCH);
-    Ok(batches.map(|batch| examine(dir, prefix, scope, batch)).reduce(Found::default, Found::append))
+/// What is looked for.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    scope: &'a Scope,
+    rules: &'a Rules,
 }
 
-fn examine(dir: &Dir, prefix: Option<&RelPath>, scope: &Scope, batch: &[DirEntry]) -> Found {
+fn read_dir(dir: &Dir, prefix: Option<&RelPath>, wanted: Wanted<'_>) -> Result<Found> {
+    let entries = dir.entries()?;
+    let batches = entries.par_chunks(STAT_BATCH);
+    Ok(batches.map(|batch| examine(dir, prefix, wanted, batch)).reduce(Found::default, Found::append))
+}
+
+fn examine(dir: &Dir, prefix: Option<&RelPath>, wanted: Wanted<'_>, batch: &[DirEntry]) -> Found {
+    let Wanted { scope, rules } = wanted;
     let mut found = Found::default();
     for entry in batch {
         let joined = match prefix {
@@ -124,19 +168,15 @@ fn examine(dir: &Dir, prefix: Option<&RelPath>, scope: &Scope, batch: &[DirEntry
             }
             continue;
         };
-        let hidden = entry.name.first() == Some(&b'.');
         match entry.kind {
-            FileKind::Dir if is_protected(&path) => {}
-            FileKind::Dir if scope.reaches(&path) => found.dirs.push(path),
+            FileKind::Dir if scope.reaches(&path) && rules.enter(&path) => found.dirs.push(path),
             FileKind::Dir => {}
-            FileKind::File if hidden && is_temp_name(&entry.name) => {
-                found.walk.leftovers.push(path);
-            }
+            FileKind::File if is_temp_name(&entry.name) => found.walk.leftovers.push(path),
             // A link may stand where a directory in scope should.
-            FileKind::Symlink if !hidden && scope.reaches(&path) => {
+            FileKind::Symlink if scope.reaches(&path) && rules.enter(&path) && rules.take(&path) => {
                 found.walk.left_alone.push(LeftAlone { path, reason: Reason::Symlink });
             }
-            _ if hidden || !scope.contains(&path) => {}
+            _ if !scope.contains(&path) || is_protected(&path) || !rules.take(&path) => {}
             FileKind::File => examine_file(dir, &entry.name, path, &mut found.walk),
             FileKind::Symlink => {}
             FileKind::Special => found.walk.left_alone.push(LeftAlone { path, reason: Reason::Special }),
@@ -185,10 +225,40 @@ mod tests {
             std::fs::write(root.path().join(file), file).unwrap();
         }
         let work = Dir::open(root.path()).unwrap();
-        let all = walk(&work, &Scope::default()).unwrap();
+        let all = walk(&work, &Scope::default(), &Rules::Reference).unwrap();
         assert_eq!(names(&all), [".cache/peaks", "a/b.wav", "tracks/drums/kick.wav"]);
-        let drums = walk(&work, &Scope::new(Some("drums"), None, &[])).unwrap();
+        let drums = walk(&work, &Scope::new(Some("drums"), None, &[]), &Rules::Reference).unwrap();
         assert_eq!(names(&drums), ["tracks/drums/kick.wav"]);
+    }
+
+    #[test]
+    fn newer_muse_tracks_dot_files_and_passes_over_what_it_ignores() {
+        let root = tempfile::tempdir().unwrap();
+        for dir in [".Git", "node_modules/x", "a/build", ".cache", "old"] {
+            std::fs::create_dir_all(root.path().join(dir)).unwrap();
+        }
+        for file in [
+            ".Git/config",
+            "node_modules/x/y",
+            "a/build/z",
+            ".cache/peaks",
+            ".museignore",
+            "old/a.bak",
+            "old/keep.bak",
+            ".env",
+        ] {
+            std::fs::write(root.path().join(file), file).unwrap();
+        }
+        std::fs::write(root.path().join(stem_fs::temp_name().to_string()), "left over").unwrap();
+        let work = Dir::open(root.path()).unwrap();
+        let text = b"[global]\npatterns = [\"*.bak\", \"!keep.bak\"]";
+        let rules = Rules::Newer(Ignore::parse(text, "code").unwrap());
+        let all = walk(&work, &Scope::default(), &rules).unwrap();
+        assert_eq!(names(&all), [".cache/peaks", ".museignore", "old/keep.bak"]);
+        assert!(all.left_alone.is_empty());
+        assert_eq!(all.leftovers.len(), 1);
+        assert!(rules.passes_over(&RelPath::new("a/build/z").unwrap()));
+        assert!(!rules.passes_over(&RelPath::new("a/builds/z").unwrap()));
     }
 
     #[cfg(unix)]
@@ -203,7 +273,7 @@ mod tests {
         symlink("nowhere", root.path().join("dangling")).unwrap();
         symlink("loop", root.path().join("loop")).unwrap();
         symlink("..", root.path().join("d/up")).unwrap();
-        let found = walk(&Dir::open(root.path()).unwrap(), &Scope::default()).unwrap();
+        let found = walk(&Dir::open(root.path()).unwrap(), &Scope::default(), &Rules::Reference).unwrap();
         assert_eq!(names(&found), ["d/file"]);
         let links: Vec<_> = found.left_alone.iter().map(|l| (l.path.to_string(), l.reason.clone())).collect();
         let expected = ["d/up", "dangling", "loop", "to-dir", "to-file"];
@@ -219,7 +289,7 @@ mod tests {
         for i in 0..1500 {
             std::fs::write(root.path().join(format!("f{i:04}")), "").unwrap();
         }
-        let found = walk(&Dir::open(root.path()).unwrap(), &Scope::default()).unwrap();
+        let found = walk(&Dir::open(root.path()).unwrap(), &Scope::default(), &Rules::Reference).unwrap();
         assert_eq!(found.files.len(), 1501);
         assert!(found.files.is_sorted_by(|a, b| a.path < b.path));
     }

@@ -144,6 +144,34 @@ impl Vault {
         self.shift(&sides, &todo, moved, lock, progress)
     }
 
+    /// Stores a second copy of an entry's objects in packs, where Muse's garbage collection, which knows no stash, does not
+    /// look. The loose ones stay for Muse. Objects that are missing or damaged are told, and no copy is made of them.
+    ///
+    /// # Errors
+    ///
+    /// A reference to no entry, an entry that cannot be read, and what the stores answer.
+    pub fn keep_safe(&self, reference: &str, progress: &dyn Progress) -> Result<Moved> {
+        let stash = self.stash();
+        let _lock = stash.share_store(progress)?;
+        let entry = stash.show(reference)?.entry;
+        let mut ids: Vec<ObjectId> = entry.manifest.iter().map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        progress.begin(Phase::Saving, ids.len() as u64, 0);
+        let copied = transfer::copy(&**self.loose(), &**self.packs(), &ids, &Told(progress))?;
+        // What was pushed into packs to begin with has no loose copy.
+        let packed = self.packs().stat_many(&copied.absent)?;
+        let gone = copied.absent.iter().zip(packed).filter(|(_, stat)| stat.is_none());
+        let gone = gone.map(|(id, _)| BadObject { id: *id, reason: "it is missing".into(), denied: false });
+        Ok(Moved {
+            objects: copied.ids.len() as u64,
+            bytes: copied.bytes,
+            bad: copied.bad.into_iter().chain(gone).collect(),
+            stopped: copied.stopped,
+            ..Moved::default()
+        })
+    }
+
     /// Makes packed objects loose again, as Muse stores them.
     ///
     /// # Errors

@@ -7,8 +7,10 @@ use std::time::Duration;
 use stem_database::{Database, DatabaseOptions, NoDatabase, Origin, SecretText};
 use stem_fs::Dir;
 use stem_hash::ObjectId;
-use stem_odb::{AnyStore, Config, RepositoryStores, StoreUrl};
-use stem_stash::{CommitFiles, HeadSource, Progress, Repository, Settings, Stash, StoreLock};
+use stem_odb::{AnyStore, Config, RepositoryStores, StashChoice, StoreUrl, WorkTreePath};
+use stem_stash::{
+    CommitFiles, HeadSource, Progress, Repository, Settings, Stash, StashFormat, StoreLock, WorkTree,
+};
 
 use crate::error::Result;
 
@@ -75,10 +77,25 @@ impl Vault {
     fn with_store(root: &Dir, store: Option<&StoreUrl>) -> Result<Self> {
         let muse = Repository::from_dir(root.clone(), Settings::default())?.muse().clone();
         let config = Config::load(&muse)?;
-        let settings =
-            Settings { work_tree: config.work_tree, mmap: config.mmap, undo_expire: config.undo_expire };
+        let written = store.unwrap_or(&config.store);
+        let settings = Settings {
+            work_tree: match config.work_tree {
+                WorkTreePath::Unsaid => WorkTree::OfGeneration,
+                WorkTreePath::Root => WorkTree::Root,
+                WorkTreePath::Below(path) => WorkTree::Below(path),
+            },
+            stash_format: match config.stash_format {
+                // Muse reads loose objects alone: its pop would miss what is in a pack, and be done with the entry.
+                StashChoice::Auto if *written != Config::default_for_muse().store => StashFormat::Entries,
+                StashChoice::Auto => StashFormat::Auto,
+                StashChoice::Entries => StashFormat::Entries,
+                StashChoice::Muse => StashFormat::Muse,
+            },
+            mmap: config.mmap,
+            undo_expire: config.undo_expire,
+        };
         let repository = Repository::from_dir(root.clone(), settings)?;
-        let stores = stem_odb::open_repository(store.unwrap_or(&config.store), root)?;
+        let stores = stem_odb::open_repository(written, root)?;
         let database: Arc<dyn HeadSource> = match &config.database {
             None => Arc::new(NoDatabase),
             Some(url) => {

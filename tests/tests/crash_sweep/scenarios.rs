@@ -82,7 +82,102 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     s("pop, with packs", packed, |v, b| apply(v, b, &ApplyOptions::pop()), Settles, false),
     s("verify --repair", rotten, |v, _| repair(v), Mends, false),
     s("gc --expire-undo", condemned, |v, _| expire(v), Expires, false),
+    s("newer Muse: push", shelf_day, |v, _| push(v, &PushOptions::default()), Settles, true),
+    s("newer Muse: push on others", shelf_mixed, |v, _| push(v, &PushOptions::default()), Settles, true),
+    s("newer Muse: push --keep", shelf_day, |v, _| push(v, &keep()), Settles, true),
+    s("newer Muse: pop", shelf_pushed, |v, b| apply(v, b, &ApplyOptions::pop()), Settles, false),
+    s(
+        "newer Muse: pop over newer work",
+        shelf_over,
+        |v, b| apply(v, b, &ApplyOptions::pop()),
+        Settles,
+        false,
+    ),
+    s(
+        "newer Muse: drop",
+        shelf_mixed,
+        |v, b| found(v.stash().drop_entry(&b.stack[0]).map(drop)),
+        Settles,
+        false,
+    ),
+    s("newer Muse: clear", shelf_mixed, |v, _| told(v.stash().clear()), Settles, false),
+    s("newer Muse: undo a push", shelf_pushed, undo, Settles, false),
+    s("newer Muse: undo a pop", shelf_popped, undo, Settles, false),
+    s("newer Muse: undo a drop", shelf_dropped, undo, Settles, false),
+    s("newer Muse: undo a clear", shelf_cleared, undo, Settles, false),
+    s("newer Muse: redo a push", shelf_undone, redo, Settles, false),
+    s("newer Muse: redo a clear", shelf_uncleared, redo, Settles, false),
+    s("newer Muse: gc --expire-undo", shelf_dropped, |v, _| expire(v), Expires, false),
 ];
+
+/// From here on a repository of newer Muse, which keeps its stash in an array. The working tree stays where the sweep
+/// looks for it.
+fn make_newer(root: &Path) {
+    fs::write(root.join(".muse/HEAD"), "ref: refs/heads/main\n").unwrap();
+    fs::create_dir_all(root.join(".muse/stem")).unwrap();
+    fs::write(root.join(".muse/stem/config.toml"), "[worktree]\npath = \"muse-work\"\n").unwrap();
+}
+
+fn shelf_day(root: &Path) {
+    day(root);
+    make_newer(root);
+}
+
+fn shelf_pushed(root: &Path) {
+    shelf_day(root);
+    run(root, |v| push(v, &PushOptions::default()));
+}
+
+fn shelf_over(root: &Path) {
+    shelf_pushed(root);
+    write(root, "tracks/drums/kick.wav", b"newer kick");
+}
+
+/// An entry in a file, one that Muse wrote, and two in the array that were pushed.
+fn shelf_mixed(root: &Path) {
+    stacked(root);
+    let own = fs::read_dir(root.join(".muse/stash")).unwrap().map(|entry| entry.unwrap().path());
+    let mut own: Vec<_> = own.collect();
+    own.sort();
+    own.iter().skip(1).for_each(|path| fs::remove_file(path).unwrap());
+    fs::remove_dir_all(root.join(".muse/stem")).unwrap();
+    make_newer(root);
+    let id = id_of(b"entry 1");
+    let theirs = format!(
+        "[\n  {{\n    \"snapshot_id\": \"x\",\n    \"manifest\": {{\n      \"theirs.wav\": \"{id}\"\n    }},\n    \"branch\": \"b\",\n    \"stashed_at\": \"2026-03-16T12:00:00+00:00\"\n  }}\n]"
+    );
+    fs::write(root.join(".muse/stash.json"), theirs).unwrap();
+    for n in 3..5 {
+        write(root, &format!("take-{n}.wav"), format!("entry {n}").as_bytes());
+        run(root, |v| push(v, &PushOptions::default()));
+    }
+    write(root, "take.wav", b"in the tree");
+}
+
+fn shelf_popped(root: &Path) {
+    shelf_over(root);
+    run(root, |v| told(v.stash().apply("0", ApplyOptions::pop(), &Silent)));
+}
+
+fn shelf_dropped(root: &Path) {
+    shelf_mixed(root);
+    run(root, |v| told(v.stash().drop_entry("0")));
+}
+
+fn shelf_cleared(root: &Path) {
+    shelf_mixed(root);
+    run(root, |v| told(v.stash().clear()));
+}
+
+fn shelf_undone(root: &Path) {
+    shelf_pushed(root);
+    run(root, |v| told(v.stash().undo(UndoOptions::default(), &Silent)));
+}
+
+fn shelf_uncleared(root: &Path) {
+    shelf_cleared(root);
+    run(root, |v| told(v.stash().undo(UndoOptions::default(), &Silent)));
+}
 
 const fn s(
     name: &'static str,

@@ -225,6 +225,7 @@ _BY_KIND: Dict[str, Type[StemvaultError]] = {
             SourceError,
         )
     },
+    "bad_ignore_file": BadRepositoryFile,
     "bad_input_file": InvalidInput,
     "invalid_url": InvalidInput,
     "invalid_database_url": InvalidInput,

@@ -279,6 +279,14 @@ class Repository:
         row = self._vault.snapshot(message=message, author=author, progress=chosen(progress))
         return Snapshot(**_with_left_alone(row))
 
+    def tracked_files(self) -> List[str]:
+        """The paths of the files that a push without a scope saves, sorted; what ``.museignore`` ignores is not among them.
+
+        Raises:
+            BadRepositoryFile: ``.museignore`` cannot be used.
+        """
+        return self._vault.tracked_files()
+
     def status(self, *, progress: Optional[ProgressCallback] = None) -> Status:
         """What differs from HEAD, what is stashed, and how large the store is."""
         row = _with_left_alone(self._vault.status(progress=chosen(progress)))

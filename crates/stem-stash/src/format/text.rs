@@ -143,7 +143,7 @@ pub fn fs_order(a: &[u8], b: &[u8]) -> Ordering {
 }
 
 /// The code points of a file name's text.
-pub(super) fn fs_code_points(bytes: &[u8]) -> impl Iterator<Item = u32> {
+pub(crate) fn fs_code_points(bytes: &[u8]) -> impl Iterator<Item = u32> {
     bytes.utf8_chunks().flat_map(|chunk| {
         chunk
             .valid()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use stem_fs::FileKind;
 
 use crate::error::Result;
+use crate::format::commit::Generation;
 use crate::format::muse::{MAX_REPO_JSON_BYTES, check_repo_json};
 use crate::repo::{Repository, fixed};
 
@@ -22,12 +23,17 @@ const KNOWN_IN_MUSE: &[&[u8]] = &[
     b"stem",
 ];
 
+/// Names in `.muse` of newer Muse that name commits and nothing else. Its commits are files, and every snapshot in a file
+/// is a root, whoever names it. In a repository of the reference they may name commits that only a database knows.
+const KNOWN_IN_NEWER: &[&[u8]] = &[b"MERGE_STATE.json", b"remotes", b"tags"];
+
 /// Names in `.muse/stem`; the table is in `docs/format/README.md`.
 const KNOWN_IN_STEM: &[&[u8]] = &[
     b"cache",
     b"config.toml",
     b"gc",
     b"journal",
+    b"muse-stash",
     b"objects-hash",
     b"packs",
     b"quarantine",
@@ -62,8 +68,11 @@ pub(super) fn check(
     }
     let unknown = "nobody here knows this name, and what it holds may name objects: a newer Muse or a newer stem may \
                    have written it";
+    let is_newer = repository.generation() == Generation::Newer;
     for entry in muse.entries()? {
-        if !KNOWN_IN_MUSE.contains(&entry.name.as_slice()) && !is_temporary(&entry.name, entry.kind) {
+        let name = entry.name.as_slice();
+        let known = KNOWN_IN_MUSE.contains(&name) || (is_newer && KNOWN_IN_NEWER.contains(&name));
+        if !known && !is_temporary(&entry.name, entry.kind) {
             trouble(muse.path().join(shown(&entry.name)), unknown.into())?;
         }
     }

@@ -16,14 +16,15 @@ use crate::format::commit::{CommitId, MAX_SNAPSHOT_BYTES, SnapshotId, decode_sna
 use crate::format::entry::{self, MAX_ENTRY_BYTES};
 use crate::format::head::{Head, MAX_REF_BYTES, parse_ref};
 use crate::format::intent;
-use crate::format::muse::{MAX_MUSE_STASH_BYTES, decode_muse_stash};
+use crate::format::muse::decode_muse_element;
 use crate::format::stamp::Stamp;
 use crate::format::undo::{self, FileState, MAX_UNDO_BYTES, UndoId, UndoRecord};
 use crate::history::{RecordedFiles, in_folder};
 use crate::journal::{JOURNAL, token_of};
 use crate::progress::{Phase, Progress};
 use crate::repo::{LockName, fixed};
-use crate::stack::Stack;
+use crate::shelf;
+use crate::stack::{Place, Stack};
 
 const INTERRUPTED: &str = "nothing was deleted";
 
@@ -82,7 +83,6 @@ impl<'a, S: Sink> Reader<'a, S> {
             self.journal(options)?;
             self.vanished(&entries, options)?;
         }
-        self.muse_stash()?;
         let recorded = self.recorded()?;
         self.history(recorded)?;
         self.snapshots()
@@ -95,7 +95,6 @@ impl<'a, S: Sink> Reader<'a, S> {
         let entries = self.entries()?;
         self.journal(None)?;
         self.vanished(&entries, None)?;
-        self.muse_stash()?;
         let muse = self.stash.repository.muse().clone();
         for (id, named_by) in self.heads(&muse)? {
             let Some(Named { snapshot, .. }) = self.commit(&muse, &id, named_by)? else { continue };
@@ -125,12 +124,18 @@ impl<'a, S: Sink> Reader<'a, S> {
             let stash_id = slot.stash_id();
             match stack.find(&slot) {
                 Ok(Some(entry)) => {
-                    let holder = Holder::Entry { index: slot.index, stash_id: stash_id.clone() };
+                    let holder = match &slot.place {
+                        Place::Shelf(shelved) => Holder::MuseStash { index: shelved.at },
+                        _ => Holder::Entry { index: slot.index, stash_id: stash_id.clone() },
+                    };
                     self.sink.named(&holder, Names::Paths(entry.manifest.as_slice()))?;
                     present.push((stash_id, seen::objects_of(&entry.manifest)));
                 }
                 // Another process dropped it: what it named is in the journal, which is read next.
                 Ok(None) => {}
+                Err(Error::UnreadableMuseStash { reason, .. }) => {
+                    self.sink.trouble(slot.path.clone(), reason)?;
+                }
                 Err(error) => {
                     self.sink.trouble(slot.path.clone(), unreadable(&error))?;
                     present.push((stash_id, Vec::new()));
@@ -208,10 +213,15 @@ impl<'a, S: Sink> Reader<'a, S> {
 
     fn held_entry(&mut self, held: &Dir, name: &RelPath) -> Result<()> {
         let Some(bytes) = self.read(held, name, MAX_ENTRY_BYTES)? else { return Ok(()) };
-        match entry::decode(&bytes) {
-            Ok(entry) => {
+        let manifest = if shelf::is_held_element(name) {
+            decode_muse_element(&String::from_utf8_lossy(&bytes)).read.map(|stashed| stashed.manifest)
+        } else {
+            entry::decode(&bytes).map(|entry| entry.manifest)
+        };
+        match manifest {
+            Ok(manifest) => {
                 let holder = Holder::Undo { file: name.to_string() };
-                self.sink.named(&holder, Names::Paths(entry.manifest.as_slice()))
+                self.sink.named(&holder, Names::Paths(manifest.as_slice()))
             }
             Err(error) => {
                 let reason = format!("{error}. `stem gc --expire-undo 0` gives up what can be undone");
@@ -278,22 +288,6 @@ impl<'a, S: Sink> Reader<'a, S> {
             }
         }
         Ok(())
-    }
-
-    /// What newer Muse has stashed in its own way.
-    fn muse_stash(&mut self) -> Result<()> {
-        let muse = self.stash.repository.muse().clone();
-        let name = fixed("stash.json");
-        let Some(bytes) = self.read(&muse, &name, MAX_MUSE_STASH_BYTES)? else { return Ok(()) };
-        match decode_muse_stash(&bytes) {
-            Ok(shelved) => {
-                for (index, manifest) in shelved.iter().enumerate() {
-                    self.sink.named(&Holder::MuseStash { index }, Names::Paths(manifest.as_slice()))?;
-                }
-                Ok(())
-            }
-            Err(error) => self.sink.trouble(muse.full(&name), error.to_string()),
-        }
     }
 
     /// Every commit that another place than the repository's files records, reached by a ref or not: the refs on disk may

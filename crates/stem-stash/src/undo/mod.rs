@@ -16,10 +16,12 @@ use stem_hash::ObjectId;
 
 use crate::error::{Error, Result};
 use crate::format::entry::{MAX_ENTRY_BYTES, decode as decode_entry};
+use crate::format::muse::decode_muse_element;
 use crate::format::stamp::Stamp;
 use crate::format::undo::{MAX_UNDO_BYTES, PEEK_BYTES, Peek, UndoId, UndoRecord, decode, encode, peek};
 use crate::progress::Progress;
 use crate::repo::{Repository, fixed};
+use crate::shelf;
 
 /// Where the records lie, below `.muse`.
 const JOURNAL: &str = "stem/journal";
@@ -173,15 +175,14 @@ impl<'r> UndoLog<'r> {
                 }
             }
         }
-        if found.is_empty() {
-            return Ok(());
-        }
+        let mut entries: HashSet<Vec<u8>> = HashSet::new();
         let mut named: HashSet<Vec<u8>> = HashSet::new();
         for (id, open) in self.ids()? {
             match self.read(&id, open) {
                 Ok(Some(record)) => {
                     named.extend(record.objects().map(|id| id.to_string().into_bytes()));
                     named.extend(record.entries.iter().map(|entry| entry.held.as_bytes().to_vec()));
+                    entries.extend(record.entries.iter().map(|entry| entry.file.as_bytes().to_vec()));
                 }
                 Ok(None) => {}
                 Err(error) => {
@@ -190,10 +191,9 @@ impl<'r> UndoLog<'r> {
                 }
             }
         }
+        found.retain(|(_, name)| !named.contains(name.as_bytes()));
+        found.extend(shelf::forgotten_sides(self.repository, &entries)?);
         for (dir, name) in found {
-            if named.contains(name.as_bytes()) {
-                continue;
-            }
             let size = dir.stat(&name)?.map_or(0, |stat| stat.size);
             if dir.remove_file(&name)? {
                 expired.files += 1;
@@ -213,6 +213,13 @@ impl<'r> UndoLog<'r> {
             roots.extend(record.objects());
             for entry in &record.entries {
                 let Some(dir) = &held else { continue };
+                if shelf::is_held_element(&entry.held) {
+                    let Some(text) = shelf::read_held(dir, &entry.held)? else { continue };
+                    let damaged = |source| Error::BadRepositoryFile { path: dir.full(&entry.held), source };
+                    let stashed = decode_muse_element(&text).read.map_err(damaged)?;
+                    roots.extend(stashed.manifest.iter().map(|(_, id)| *id));
+                    continue;
+                }
                 let Some(bytes) = dir.read(&entry.held, MAX_ENTRY_BYTES as u64)? else { continue };
                 let damaged = |source| Error::BadRepositoryFile { path: dir.full(&entry.held), source };
                 let entry = decode_entry(&bytes).map_err(damaged)?;

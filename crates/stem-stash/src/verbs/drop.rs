@@ -15,7 +15,7 @@ use crate::progress::Silent;
 use crate::repo::LockName;
 use crate::stack::{Slot, Stack};
 use crate::undo::UndoLog;
-use crate::undo::held::{move_all, row};
+use crate::undo::held::move_all;
 
 /// What a drop removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,10 @@ pub(crate) fn clear(stash: Stash<'_>) -> Result<ClearResult> {
 /// Moves the entries to where the undo journal holds them. The caller holds the lock on the stack.
 fn take_off(stash: Stash<'_>, slots: &[Slot], verb: UndoVerb, message: PyStr) -> Result<usize> {
     let token = new_token();
-    let rows = slots.iter().enumerate().map(|(n, slot)| row(&slot.name, token, n, false));
+    let rows = slots
+        .iter()
+        .enumerate()
+        .map(|(n, slot)| slot.leaves(stash.repository, token, n, verb == UndoVerb::Drop));
     let entries: Vec<EntryChange> = rows.collect::<Result<_>>()?;
     let record = UndoRecord { kind: UndoKind::Verb, verb, of: None, message, entries, files: Vec::new() };
     let open = UndoLog::new(stash.repository).begin(token, record, true)?;

@@ -10,12 +10,13 @@ use crate::Stash;
 use crate::cache::StatCache;
 use crate::error::{Error, LeftAlone, Reason, Result};
 use crate::format::commit::{
-    Commit, CommitId, Generation, RawJson, Snapshot, SnapshotId, encode_commit, encode_snapshot,
+    Commit, CommitId, RawJson, Snapshot, SnapshotId, encode_commit, encode_snapshot,
 };
 use crate::format::stamp::Stamp;
 use crate::format::text::PyStr;
 use crate::format::{FormatError, Manifest};
-use crate::history::{CommitFiles, HeadState, head_state, in_folder, is_newer, ref_path};
+use crate::generation::generation_of_head;
+use crate::history::{CommitFiles, HeadState, head_state, in_folder, ref_path};
 use crate::journal::recover;
 use crate::parallel;
 use crate::progress::{Phase, Progress, Unstoppable};
@@ -84,7 +85,7 @@ pub(crate) fn snapshot(
     progress.begin(Phase::Scanning, 0, 0);
     let found = match repository.work()? {
         Some(work) => {
-            let found = walk(&work, &Scope::default())?;
+            let found = walk(&work, &Scope::default(), &repository.walk_rules()?)?;
             found.remove_leftovers(&work);
             found
         }
@@ -101,7 +102,7 @@ pub(crate) fn snapshot(
     let rows = rows.into_iter().map(|row| (row.path, row.digest.id)).collect();
     let manifest =
         Manifest::new(rows).map_err(|e| Error::InvalidInput(format!("no snapshot can hold this: {e}")))?;
-    let generation = if is_newer(&state.head) { Generation::Newer } else { Generation::Reference };
+    let generation = generation_of_head(&state.head);
     let snapshot_id = generation.snapshot_id(&manifest);
     let files = manifest.len();
     let result = |commit_id, unchanged| SnapshotResult {

@@ -16,7 +16,7 @@ use crate::progress::{Phase, Progress};
 use crate::scope::Scope;
 use crate::stack::Stack;
 use crate::verbs::list::{EntryRef, entry_ref};
-use crate::walk::{WorkFile, walk};
+use crate::walk::{WorkFile, is_there_untracked, walk};
 
 const INTERRUPTED: &str = "nothing was changed";
 
@@ -89,9 +89,10 @@ fn compare_with_head(stash: Stash<'_>, progress: &dyn Progress) -> Result<(Statu
     let state = head_state(repository)?;
     progress.begin(Phase::Scanning, 0, 0);
     let work = repository.work()?;
+    let rules = repository.walk_rules()?;
     let (head, found) = rayon::join(
         || head_files(&state, &HeadChoice::Repository, &stash.head_sources()),
-        || work.as_ref().map(|work| walk(work, &Scope::default())).transpose(),
+        || work.as_ref().map(|work| walk(work, &Scope::default(), &rules)).transpose(),
     );
     let head = match head {
         Ok(head) => Some(head.map(|head| head.manifest).unwrap_or_default()),
@@ -122,7 +123,7 @@ fn compare_with_head(stash: Stash<'_>, progress: &dyn Progress) -> Result<(Statu
         let mut in_tree = Merge::new(&found.files);
         for (path, _) in rows {
             let is_gone = in_tree.find(path.as_bytes(), |file| file.path.as_bytes()).is_none();
-            if is_gone && !unread.contains(path) {
+            if is_gone && !unread.contains(path) && !is_there_untracked(work.as_ref(), &rules, path) {
                 changes.push(Change { path: path.clone(), kind: ChangeKind::Deleted });
             }
         }

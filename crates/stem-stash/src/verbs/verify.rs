@@ -19,7 +19,7 @@ use crate::repo::{Repository, fixed};
 use crate::roots::{Holder, Names, Reader, Sink};
 use crate::scope::Scope;
 use crate::verbs::status::{Change, ChangeKind};
-use crate::walk::{WorkFile, walk};
+use crate::walk::{WorkFile, is_there_untracked, walk};
 
 /// What the user reads after stopping.
 pub(crate) const INTERRUPTED: &str =
@@ -145,7 +145,9 @@ pub(crate) fn check_work_tree(stash: Stash<'_>, progress: &dyn Progress) -> Resu
     let manifest = head.map(|head| head.manifest).unwrap_or_default();
     let mut check = WorkTreeCheck::default();
     let work = stash.repository.work()?;
-    let found = work.as_ref().map(|work| walk(work, &Scope::default())).transpose()?.unwrap_or_default();
+    let rules = stash.repository.walk_rules()?;
+    let found =
+        work.as_ref().map(|work| walk(work, &Scope::default(), &rules)).transpose()?.unwrap_or_default();
     check.left_alone = found.left_alone;
     let cache = StatCache::load(stash.repository, stash.store.capabilities().algorithm);
     let cached = cache.get_all(&found.files);
@@ -178,7 +180,7 @@ pub(crate) fn check_work_tree(stash: Stash<'_>, progress: &dyn Progress) -> Resu
     let unread: Vec<&RelPath> = check.left_alone.iter().map(|left| &left.path).collect();
     for (path, _) in rows {
         let is_gone = in_tree.find(path.as_bytes(), |file| file.path.as_bytes()).is_none();
-        if is_gone && !unread.contains(&path) {
+        if is_gone && !unread.contains(&path) && !is_there_untracked(work.as_ref(), &rules, path) {
             check.changes.push(Change { path: path.clone(), kind: ChangeKind::Deleted });
         }
     }
@@ -205,7 +207,7 @@ pub(crate) fn find_in_work_tree(
 ) -> Result<HashMap<ObjectId, (RelPath, Stat)>> {
     let mut found = HashMap::new();
     let Some(work) = stash.repository.work()? else { return Ok(found) };
-    let walked = walk(&work, &Scope::default())?;
+    let walked = walk(&work, &Scope::default(), &stash.repository.walk_rules()?)?;
     let hashed = hash_tree(stash, &walked.files, progress)?;
     for (file, hashed) in walked.files.into_iter().zip(hashed) {
         if let Ok(hashed) = hashed
@@ -259,6 +261,7 @@ mod tests {
     use super::*;
     use crate::history::{CommitFiles, HeadSource};
     use crate::repo::Settings;
+    use crate::walk::Rules;
     use std::sync::Arc;
     use std::time::{Duration, SystemTime};
     use stem_hash::{Algorithm, Hasher};
@@ -278,7 +281,7 @@ mod tests {
         }
         // The file system's clock moves on; then the cache remembers other bytes of one of the files.
         std::thread::sleep(Duration::from_millis(30));
-        let found = walk(&work, &Scope::default()).unwrap();
+        let found = walk(&work, &Scope::default(), &Rules::Reference).unwrap();
         let mut cache = StatCache::load(&repository, Algorithm::Sha256);
         for (file, bytes) in found.files.iter().zip([b"bitz", b"bits"]) {
             let mut hasher = Hasher::with_checksum(Algorithm::Sha256);

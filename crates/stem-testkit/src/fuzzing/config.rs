@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stem_odb::{Config, StoreUrl, parse_age};
+use stem_odb::{Config, StoreUrl, WorkTreePath, parse_age};
 
 use super::{accepted, check_shown};
 
@@ -20,7 +20,7 @@ pub fn check_config(data: &[u8]) {
     match Config::parse(data) {
         Ok(config) => {
             check_url(&config.store);
-            if let Some(path) = &config.work_tree {
+            if let WorkTreePath::Below(path) = &config.work_tree {
                 let text = path.as_bytes();
                 assert!(
                     !text.starts_with(b"/") && !path.components().any(|part| matches!(part, b"." | b".."))

@@ -25,7 +25,7 @@ pub use audio::{check_audio_probe, check_chunker, check_flac, check_sample_codec
 pub use config::check_config;
 pub use hash::check_hash_many;
 pub use pack::{check_pack_index, check_pack_scan, check_pack_store, check_pack_structures};
-pub use records::{check_id_lists, check_muse_stash, check_undo_record};
+pub use records::{check_id_lists, check_muse_stash, check_museignore, check_undo_record};
 pub use seeds::{Seed, seeds};
 pub use stash::{check_commit_json, check_head_refs, check_ids_paths, check_own_records, check_stash_entry};
 pub use store_ops::check_store_ops;
@@ -44,6 +44,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("undo_record", check_undo_record),
     ("id_lists", check_id_lists),
     ("muse_stash", check_muse_stash),
+    ("museignore", check_museignore),
     ("config", check_config),
     ("audio_probe", check_audio_probe),
     ("chunker", check_chunker),

@@ -1,11 +1,14 @@
-//! The undo journal, lists of ids, and the files of newer Muse that are only read.
+//! The undo journal, lists of ids, and the files of newer Muse.
 
 use stem_fs::RelPath;
-use stem_hash::{Algorithm, Hasher, ObjectId};
+use stem_hash::{Algorithm, Hasher};
 use stem_stash::format::idlist::{self, ListKind};
-use stem_stash::format::muse::{check_repo_json, decode_muse_stash};
-use stem_stash::format::text::{PyStr, fs_to_json};
+use stem_stash::format::muse::{
+    check_repo_json, decode_muse_element, decode_muse_stash, encode_muse_stash, read_domain,
+};
+use stem_stash::format::text::PyStr;
 use stem_stash::format::undo::{self, Peek, UndoId, UndoKind, UndoRecord};
+use stem_stash::ignore::Ignore;
 
 use super::stash::{check_error, check_path, check_stamp, check_tree};
 use super::{accepted, check_shown};
@@ -120,30 +123,69 @@ fn check_list(data: &[u8]) {
 /// When a manifest that is accepted is unsafe or would read back differently.
 pub fn check_muse_stash(data: &[u8]) {
     match decode_muse_stash(data) {
-        Ok(manifests) => {
-            let mut text = Vec::new();
-            for manifest in &manifests {
-                super::stash::check_manifest(manifest);
-                text.extend_from_slice(if text.is_empty() {
-                    b"[{\"manifest\":{"
-                } else {
-                    b"}},{\"manifest\":{"
-                });
-                for (number, (path, id)) in manifest.iter().enumerate() {
-                    let comma = if number == 0 { "" } else { "," };
-                    text.extend_from_slice(row(comma, path, id).as_bytes());
+        Ok(elements) => {
+            let raws = || elements.iter().map(|element| element.raw.as_str());
+            // What was read is written back as it stands, and so grows by no more than what is between.
+            if let Ok(text) = encode_muse_stash(raws()) {
+                assert_eq!(accepted(decode_muse_stash(&text)), elements);
+            }
+            for element in &elements {
+                match &element.read {
+                    Ok(stashed) => {
+                        super::stash::check_manifest(&stashed.manifest);
+                        let Some(raw) = stashed.to_json() else { continue };
+                        let again = accepted(decode_muse_element(&raw).read);
+                        assert_eq!(again, *stashed);
+                        assert_eq!(again.fingerprint(), stashed.fingerprint());
+                    }
+                    Err(error) => check_error(error),
                 }
             }
-            text.extend_from_slice(if text.is_empty() { b"[]" } else { b"}}]" });
-            assert_eq!(accepted(decode_muse_stash(&text)), manifests);
         }
         Err(error) => check_error(&error),
     }
     if let Err(error) = check_repo_json(data) {
         check_error(&error);
     }
+    if let Err(error) = read_domain(data) {
+        check_error(&error);
+    }
 }
 
-fn row(comma: &str, path: &RelPath, id: &ObjectId) -> String {
-    format!("{comma}{}:\"{id}\"", fs_to_json(path.as_bytes()))
+/// `.museignore`: the bytes as such a file, and their halves as a pattern and a path that it is held against.
+///
+/// # Panics
+///
+/// When an error would steer a terminal, or a pattern says something else of a path than the same pattern among others.
+pub fn check_museignore(data: &[u8]) {
+    let path = &data[..data.len().min(200)];
+    match Ignore::parse(data, "midi") {
+        Ok(ignore) => {
+            for path in [&b"a"[..], b"tracks/drums/kick.mid", b".env", path] {
+                let ignored = ignore.is_ignored(path);
+                assert!(!ignore.tracks(path) || !ignored, "tracked and ignored");
+            }
+        }
+        Err(problem) => {
+            check_shown(&problem);
+            assert!(problem.len() <= 4 * data.len() + 1500, "the error has {} bytes", problem.len());
+        }
+    }
+    // One pattern in TOML's own quotes, and a path.
+    let Some((pattern, path)) = data.split_at_checked(data.len() / 2) else { return };
+    let Ok(pattern) = str::from_utf8(pattern) else { return };
+    if pattern.contains('\'') || pattern.chars().any(char::is_control) || pattern.chars().count() > 300 {
+        return;
+    }
+    let path = &path[..path.len().min(300)];
+    let of = |patterns: &str| {
+        accepted(Ignore::parse(format!("[global]\npatterns = [{patterns}]").as_bytes(), "x"))
+    };
+    let once = of(&format!("'{pattern}'"));
+    let twice = of(&format!("'{pattern}', '{pattern}'"));
+    assert_eq!(once.is_ignored(path), twice.is_ignored(path));
+    // Taken back last, it is not ignored; whatever came before.
+    if !pattern.starts_with('!') && once.is_ignored(path) && !Ignore::default().is_ignored(path) {
+        assert!(!of(&format!("'{pattern}', '!{pattern}'")).is_ignored(path));
+    }
 }

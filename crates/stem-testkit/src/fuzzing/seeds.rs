@@ -110,6 +110,15 @@ fn texts(add: &mut Add<'_>) {
     add("muse_stash", "two.json", format!("[{one}, {{\"manifest\": {{}}}}]").as_bytes());
     add("muse_stash", "none.json", b"[]");
     add("muse_stash", "climbs.json", format!("[{{\"manifest\": {{\"../x\": \"{id}\"}}}}]").as_bytes());
+    let ignore = b"[global]\npatterns = [\"*.tmp\", \"/cache/*\", \"!keep.tmp\"]\n\n[domain.midi]\npatterns = [\"renders/\", \"**/peaks/*.dat\"]\n";
+    add("museignore", "plain", ignore);
+    add(
+        "museignore",
+        "classes",
+        b"[global]\npatterns = [\"[!a-c-e]?.mid\", \"[]]\", \"[z-a!b]\", \"a[\", \"[^x&&y]\"]\n",
+    );
+    add("museignore", "pattern-and-path", b"**/cac?e/*.[dm]at__a/b/cache/index.dat");
+    add("museignore", "not-toml", b"*.tmp\nnode_modules/\n");
     add("muse_stash", "repo.json", b"{\"repo_id\": \"x\", \"schema_version\": \"1\"}");
     let config = b"version = 1\n[store]\nurl = \"sharded:objects?hash=blake3\"\n[worktree]\npath = \"mix\"\n[hash]\nmmap = false\n[gc]\ngrace = \"12h\"\n[undo]\nexpire = \"2w\"\n";
     add("config", "every-key.toml", config);

@@ -15,16 +15,33 @@ use crate::ui::Ui;
 
 pub(super) fn push(vault: &Vault, given: args::PushOptions, paths: &[OsString], ui: &Ui) -> Result<Report> {
     // Store and database were chosen when the repository was opened.
-    let args::PushOptions { message, track, section, keep, head_manifest, no_head, store: _, database: _ } =
+    let args::PushOptions {
+        message,
+        track,
+        section,
+        keep,
+        head_manifest,
+        no_head,
+        keep_safe,
+        store: _,
+        database: _,
+    } =
         given;
     let paths: Vec<RelPath> =
         paths.iter().map(|path| operands::tree_path(path, vault)).collect::<Result<_>>()?;
     let head = operands::head_choice(head_manifest.as_deref(), no_head)?;
     let options = stemvault::PushOptions { message, track, section, paths, keep, head };
     let result = vault.stash().push(&options, &ui.bars()).told()?;
+    let safe = match &result.stash_id {
+        Some(id) if keep_safe => Some(vault.keep_safe(id, &ui.bars()).told()?),
+        _ => None,
+    };
     let mut report = Report::new(ui, || json(&result), |report| text(&result, &options, vault, ui, report));
     report.each(&result.missing_head, "HEAD's version is not in the store, so it was not brought back");
     report.left_alone(&result.left_alone, ui.verbose());
+    if safe.is_some_and(|safe| safe.is_partial() || safe.stopped) {
+        report.problem("the second copy is not whole: `stem verify` tells what is wrong, `stem stash show` what is saved");
+    }
     Ok(report)
 }
 

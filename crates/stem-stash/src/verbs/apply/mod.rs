@@ -17,7 +17,6 @@ use crate::progress::{Progress, Unstoppable};
 use crate::repo::LockName;
 use crate::stack::Stack;
 use crate::transit::{Carried, Deed, EntriesGo, Transit};
-use crate::undo::held::row;
 use crate::verbs::planned::{self, Planned};
 
 /// What happens to newer work: a file that is neither what HEAD has nor what the entry has.
@@ -141,7 +140,7 @@ pub(crate) fn apply(
         result.plan = planned::of(&plan.steps, &plan.conflicts, &plan.beside);
     }
     let token = new_token();
-    let entries = if options.drop { vec![row(&slot.name, token, 0, false)?] } else { Vec::new() };
+    let entries = if options.drop { vec![slot.leaves(repository, token, 0, true)?] } else { Vec::new() };
     let deed = Deed {
         token,
         kind: UndoKind::Verb,

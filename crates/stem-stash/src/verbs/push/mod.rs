@@ -30,10 +30,11 @@ use crate::merge::{Merge, Row, rows_by_bytes};
 use crate::progress::{Phase, Progress, Unstoppable};
 use crate::repo::LockName;
 use crate::scope::Scope;
-use crate::stack::Stack;
+use crate::shelf;
+use crate::stack::{PutIn, Stack, unseen};
 use crate::undo::held::row;
 use crate::undo::{OpenRecord, UndoLog};
-use crate::walk::{WorkFile, walk};
+use crate::walk::{WorkFile, is_there_untracked, walk};
 
 use save::{Outcome, Saved};
 
@@ -112,9 +113,10 @@ pub(crate) fn push(stash: Stash<'_>, options: &PushOptions, progress: &dyn Progr
     let scope = Scope::new(options.track.as_deref(), options.section.as_deref(), &options.paths);
     progress.begin(Phase::Scanning, 0, 0);
     let work = repository.work()?;
+    let rules = repository.walk_rules()?;
     let (head, found) = rayon::join(
         || head_files(&state, &options.head, &stash.head_sources()),
-        || work.as_ref().map(|work| walk(work, &scope)).transpose(),
+        || work.as_ref().map(|work| walk(work, &scope, &rules)).transpose(),
     );
     let head = head?;
     let mut result = PushResult { branch: state.label, ..PushResult::default() };
@@ -126,9 +128,13 @@ pub(crate) fn push(stash: Stash<'_>, options: &PushOptions, progress: &dyn Progr
     }
     // Before the first file moves it must be certain that an entry can be written.
     Stack::prepare(repository)?;
+    if repository.uses_muse_stash() {
+        shelf::check(repository)?;
+    }
     let _store_lock = repository.lock(LockName::Store, LockKind::Shared, progress)?;
     let head_rows = head.as_ref().map(|head| rows_by_bytes(&head.manifest)).unwrap_or_default();
-    let deleted = deleted(&found.files, &head_rows, &scope);
+    let mut deleted = deleted(&found.files, &head_rows, &scope);
+    deleted.retain(|row| !is_there_untracked(Some(&work), &rules, &row.0));
     let push = Push {
         stash,
         options,
@@ -299,6 +305,7 @@ impl Push<'_> {
             stem.deleted = self.deleted.iter().map(|row| row.0.clone()).collect();
         }
         let message = entry.message.clone();
+        let into = self.place_for(&entry);
         let mut stack = Stack::open(self.stash.repository)?;
         let make = |stash_id, stamp: Stamp| {
             let created_at = PyStr::from(stamp.to_iso().as_str());
@@ -306,8 +313,8 @@ impl Push<'_> {
         };
         let log = UndoLog::new(self.stash.repository);
         let mut open = None;
-        let first = |name: &RelPath| {
-            let entries = vec![row(name, self.token, 0, true)?];
+        let first = |name: &RelPath, into: PutIn| {
+            let entries = vec![row(name, self.token, 0, true, into)?];
             let record = UndoRecord {
                 kind: UndoKind::Verb,
                 verb: UndoVerb::Push,
@@ -320,9 +327,21 @@ impl Push<'_> {
             open = Some(log.begin(self.token, record, false)?);
             Ok(())
         };
-        let entry = stack.push_after(self.token, make, first, self.progress)?;
+        let entry = stack.push_after(self.token, into, make, first, self.progress)?;
         let open = open.ok_or_else(|| unusable(&"the undo journal was not written"))?;
         Ok((entry, open))
+    }
+
+    /// Where the entry is put. What Muse's array cannot say has a file of its own, and the user is told.
+    fn place_for(&self, entry: &StashEntry) -> PutIn {
+        if !self.stash.repository.uses_muse_stash() {
+            return PutIn::File;
+        }
+        let part = "it is a part of the working tree, and Muse's pop removes everything else";
+        let why = if self.scope.is_full() { shelf::unfit(entry) } else { Some(part) };
+        let Some(why) = why else { return PutIn::Shelf };
+        self.progress.warn(&unseen(why));
+        PutIn::File
     }
 
     /// What the working tree will be after this push, path by path.
