@@ -223,7 +223,7 @@ class Repository:
     def undo(
         self, *, force: bool = False, dry_run: bool = False, progress: Optional[ProgressCallback] = None
     ) -> UndoResult:
-        """Revert what the last push, apply, pop, drop or clear did that is not undone yet.
+        """Revert what the last push, apply, pop, drop, clear or import did that is not undone yet.
 
         Args:
             force: Also replace files that have changed since; they are saved first. By default they are left alone.
