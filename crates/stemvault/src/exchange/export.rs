@@ -88,7 +88,13 @@ impl Vault {
         let written = match job.write(self, &mut target, progress) {
             Ok(written) => written,
             Err(failed) => {
-                let kept = Some((target.0.path().to_path_buf(), target.0.len()));
+                let Partial(part) = target;
+                let mut kept = Some((part.path().to_path_buf(), part.len()));
+                if part.is_empty() {
+                    kept = None;
+                    // An empty file that stays is taken for a part by the next export.
+                    let _ = part.remove();
+                }
                 return Err(job.told(failed, kept).into());
             }
         };

@@ -114,10 +114,9 @@ impl Vault {
             Ok(summary) => summary,
             Err(failed) => {
                 let stored = taker.give_up();
-                if !stored.is_empty() {
-                    // They are young, whatever a collection found before: the next import counts on them.
-                    self.reprieve(&lock, &stored, progress)?;
-                }
+                // They are young, whatever a collection found before: the next import counts on them. That it may have to
+                // store them again is not what the user has to know now.
+                let _ = self.reprieve(&lock, &stored, progress);
                 return Err(match failed {
                     ReadError::Bundle(source) => {
                         ExchangeError::Bundle { stored: !stored.is_empty(), source }.into()
