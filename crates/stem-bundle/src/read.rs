@@ -238,15 +238,25 @@ impl<R: Read> Records<'_, R> {
     /// Reads everything up to the end. An error of `None`: nobody takes it any more.
     fn run(mut self, to: &SyncSender<Part>) -> std::result::Result<Summary, Option<Error>> {
         let coder = Coder::new(Compression::None.coding());
+        // What was read before the bundle turned out to be damaged is given nevertheless: it need not be read again.
+        let mut failed = None;
         ordered(
-            || self.next().map_err(Some),
+            || {
+                Ok(self.next().unwrap_or_else(|error| {
+                    failed = Some(error);
+                    None
+                }))
+            },
             |job| look_at(&coder, job),
             |part| match part? {
                 Some(part) => to.send(part).map_err(|_| None),
                 None => Ok(()),
             },
         )?;
-        self.end().map_err(Some)
+        match failed {
+            Some(error) => Err(Some(error)),
+            None => self.end().map_err(Some),
+        }
     }
 
     fn next(&mut self) -> Result<Option<Job>> {
