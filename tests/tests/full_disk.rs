@@ -11,9 +11,10 @@ use std::path::Path;
 use stem_testkit::crash::Image;
 use stem_testkit::mount::{Mount, alone, skip};
 use stemvault::{
-    ApplyOptions, ErrorKind, PushOptions, Silent, SnapshotOptions, StashError, Vault, available_space,
+    ApplyOptions, Dir, ErrorKind, ExportOptions, ImportOptions, PushOptions, Silent, SnapshotOptions,
+    StashError, Vault, available_space,
 };
-use stemvault_tests::repo::POP;
+use stemvault_tests::repo::{POP, Repo, rel};
 use stemvault_tests::{holdings, tree};
 
 type Verb = fn(&Vault) -> Result<(), StashError>;
@@ -98,4 +99,48 @@ fn a_full_disk_loses_nothing() {
     }
     println!("{failed} verbs failed for want of room, {worked} worked");
     assert!(failed > 20 && worked > 20, "{failed} {worked}");
+}
+
+#[test]
+fn bundles_go_on_when_there_is_room_again() {
+    let _alone = alone();
+    let home = tempfile::tempdir().unwrap();
+    let mount = match Mount::tmpfs(&home.path().join("mount"), "16m") {
+        Ok(mount) => mount,
+        Err(reason) => return skip("bundles_go_on_when_there_is_room_again", &reason),
+    };
+    let repo = Repo::new();
+    let mut state = 1_u64;
+    for n in 0..4 {
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state.to_le_bytes()[7]
+        })
+        .take(1 << 20)
+        .collect();
+        repo.write(format!("{n}.bin"), noise);
+    }
+    repo.push();
+
+    fill(mount.path(), 5 << 19);
+    let dir = Dir::open(mount.path()).unwrap();
+    let export = || repo.vault.export("0", &dir, &rel("a.stem"), &ExportOptions::default(), &Silent);
+    let error = export().unwrap_err();
+    assert_eq!((error.name(), error.kind()), ("no_space", ErrorKind::Internal), "{error}");
+    assert!(error.to_string().contains("a.stem.partial") && !mount.path().join("a.stem").exists(), "{error}");
+    fs::remove_file(mount.path().join("filler")).unwrap();
+    let exported = export().unwrap();
+    assert!(exported.resumed_bytes > 1 << 20, "{exported:?}");
+    let bundle = fs::read(mount.path().join("a.stem")).unwrap();
+    fs::remove_file(mount.path().join("a.stem")).unwrap();
+
+    let root = mount.path().join("repository");
+    let to = Vault::init(&root).unwrap();
+    fill(mount.path(), 3 << 20);
+    let error = to.import(&bundle[..], ImportOptions::default(), &Silent).unwrap_err();
+    assert_eq!(error.name(), "no_space", "{error}");
+    assert!(error.to_string().contains("4194304 bytes would be written"), "{error}");
+    assert!(to.stash().list().unwrap().is_empty());
+    fs::remove_file(mount.path().join("filler")).unwrap();
+    assert!(to.import(&bundle[..], ImportOptions::default(), &Silent).unwrap().added);
 }

@@ -214,7 +214,19 @@ pub(crate) enum StashCommand {
         #[arg(short, long)]
         yes: bool,
     },
-    /// Revert the last push, apply, pop, drop or clear; again goes further back
+    /// Write an entry and its objects into one file, for somebody else
+    ///
+    /// Audio is coded losslessly. The file appears when it is whole; until then it is FILE.partial, which the same command
+    /// goes on with after a kill or a full disk. Every byte is verified on its way.
+    #[command(after_help = examples::EXPORT)]
+    Export(ExportArgs),
+    /// Add an entry from a file of `stem stash export` to the stack
+    ///
+    /// Everything is checked before the entry appears: a file that was damaged, cut short or made with bad intent adds none.
+    /// The working tree is not touched. `stem stash undo` removes the entry again.
+    #[command(after_help = examples::IMPORT)]
+    Import(ImportArgs),
+    /// Revert the last push, apply, pop, drop, clear or import; again goes further back
     ///
     /// Files come back byte for byte, also newer work that was written over. What has changed since stays as it is and is
     /// reported. Each step can be undone for 30 days, unless configured otherwise.
@@ -237,6 +249,50 @@ pub(crate) struct UndoArgs {
     /// Also replace what has changed since; it is saved first
     #[arg(long, conflicts_with = "list")]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// stash@{N}, N, or the beginning of an entry's id
+    #[arg(value_name = "REF")]
+    pub(crate) reference: String,
+    /// The file to make; - is standard output
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Leave out what the receiver has: LIST (- is standard input) is what `stem object list` prints there
+    #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath)]
+    pub(crate) have: Option<PathBuf>,
+    /// How to make objects smaller
+    #[arg(long, value_name = "HOW", default_value = "audio")]
+    pub(crate) compression: Compression,
+    /// Replace FILE if it exists; with -, write to a terminal too
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// How the objects of a bundle are made smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compression {
+    /// Audio by audio codecs, everything else by zstd.
+    Audio,
+    /// Not at all.
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The file; - is standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Only check the file, and say what would be done
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Add the entry although it was imported before
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Write objects here instead of where the configuration says: pack: or sharded:.muse/objects
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<StoreUrl>,
 }
 
 /// What to do where newer work stands.

@@ -36,6 +36,11 @@ impl Drop for LockFile {
 }
 
 impl LockFile {
+    /// The file, open for reading and writing.
+    pub(crate) fn as_file(&self) -> &File {
+        &self.file
+    }
+
     /// Takes the lock on the file `name` in `dir`, which is created when missing. When another process holds it, `waiting`
     /// is called once and the call blocks until it is free.
     pub fn acquire(dir: &Dir, name: &RelPath, kind: LockKind, waiting: &mut dyn FnMut()) -> Result<Self> {

@@ -22,7 +22,7 @@ pub enum Change<'a> {
     Write {
         /// The file.
         path: &'a Path,
-        /// Number of bytes; 0 when a whole file is cloned.
+        /// Number of bytes; 0 when a whole file is cloned, and when a file is cut.
         len: u64,
     },
     /// Mode or times of the file change.

@@ -80,7 +80,11 @@ impl<T, R> Drop for Close<'_, T, R> {
 
 /// Runs `work` on everything that `produce` gives until it gives `None`, and hands the results to `consume` in that
 /// order. Both run on the calling thread, `work` on any.
-pub(crate) fn ordered<T: Send, R: Send, E>(
+///
+/// # Errors
+///
+/// The first that `produce` or `consume` gives.
+pub fn ordered<T: Send, R: Send, E>(
     mut produce: impl FnMut() -> Result<Option<T>, E>,
     work: impl Fn(T) -> R + Sync,
     mut consume: impl FnMut(R) -> Result<(), E>,

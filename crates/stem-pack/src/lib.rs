@@ -7,11 +7,13 @@
 //! Rooms: `format`, `index` and `scan` are bytes alone; `place`, `marker`, `files` and `catalog` know the directory,
 //! `lane` and `writer` a pack that grows, `publish` the way from one to the other; `put` and `small` store, by way of
 //! `input`, `cut`, `tools` (codecs) and `chain`; `record`, `lookup`, `cache` and `reader` read; `tombstones`, `maintain`,
-//! `structure` and `repack` look after it all; `crew` shares work out to the cores.
+//! `structure` and `repack` look after it all; `crew` shares work out to the cores. `coding` lends cutting and codecs to
+//! files that are no packs.
 
 mod cache;
 mod catalog;
 mod chain;
+pub mod coding;
 mod crew;
 mod cut;
 mod files;

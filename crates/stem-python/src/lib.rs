@@ -11,6 +11,7 @@
 
 mod buffer;
 mod error;
+mod exchange;
 mod files;
 mod object;
 mod pool;
@@ -34,6 +35,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(store::open_store, module)?)?;
     module.add_function(wrap_pyfunction!(files::hash_file, module)?)?;
     module.add_function(wrap_pyfunction!(files::walk_workdir, module)?)?;
+    module.add_function(wrap_pyfunction!(exchange::export_stash, module)?)?;
+    module.add_function(wrap_pyfunction!(exchange::import_stash, module)?)?;
     module.add_function(wrap_pyfunction!(upkeep::undo, module)?)?;
     module.add_function(wrap_pyfunction!(upkeep::undo_list, module)?)?;
     module.add_function(wrap_pyfunction!(upkeep::gc, module)?)?;

@@ -55,9 +55,9 @@ pub use repo::{
 pub use roots::{Holder, Names, RootOptions, Roots};
 pub use undo::Expired;
 pub use verbs::{
-    ApplyOptions, ApplyResult, BadRecord, Change, ChangeKind, ClearResult, DropResult, EntryRef, Place,
-    Places, PushOptions, PushResult, References, ShownEntry, ShownFile, SnapshotOptions, SnapshotResult,
-    StatusResult, WorkTreeCheck, init,
+    AddedEntry, ApplyOptions, ApplyResult, BadRecord, Change, ChangeKind, ClearResult, DropResult, EntryRef,
+    Place, Places, PushOptions, PushResult, References, ShownEntry, ShownFile, SnapshotOptions,
+    SnapshotResult, StatusResult, WorkTreeCheck, init,
 };
 pub use verbs::{
     EntryMoved, OnConflict, Planned, PlannedAction, UndoItem, UndoList, UndoOptions, UndoResult,
@@ -130,12 +130,29 @@ impl<'a> Stash<'a> {
         verbs::drop::clear(*self)
     }
 
+    /// The entry of the stack that is this one of a bundle, or was imported from it.
+    pub fn find_imported(&self, entry: &StashEntry) -> Result<Option<AddedEntry>> {
+        verbs::import::find(*self, entry)
+    }
+
+    /// Adds an entry of another repository as the newest, unless it is there and `again` does not ask for a second one. The
+    /// lock is [`Stash::share_store`]'s, held since before it was known that the entry's objects are in the store.
+    pub fn add_imported(
+        &self,
+        lock: &StoreLock,
+        entry: StashEntry,
+        again: bool,
+        progress: &dyn Progress,
+    ) -> Result<AddedEntry> {
+        verbs::import::add(*self, lock, entry, again, progress)
+    }
+
     /// Records the working tree as HEAD of the branch.
     pub fn snapshot(&self, options: &SnapshotOptions, progress: &dyn Progress) -> Result<SnapshotResult> {
         verbs::snapshot::snapshot(*self, options, progress)
     }
 
-    /// Reverts what the last verb did that is not undone yet: push, apply, pop, drop or clear.
+    /// Reverts what the last verb did that is not undone yet: push, apply, pop, drop, clear or import.
     ///
     /// Files that have changed since stay and are reported, unless [`UndoOptions::force`] says otherwise.
     pub fn undo(&self, options: UndoOptions, progress: &dyn Progress) -> Result<UndoResult> {

@@ -26,6 +26,10 @@ pub enum Phase {
     Verifying,
     /// Bringing damaged objects back from other copies.
     Repairing,
+    /// Writing an entry and its objects into a bundle.
+    Exporting,
+    /// Reading the objects of a bundle.
+    Importing,
 }
 
 impl Phase {
@@ -43,6 +47,8 @@ impl Phase {
             Self::Sweeping => "sweeping",
             Self::Verifying => "verifying",
             Self::Repairing => "repairing",
+            Self::Exporting => "exporting",
+            Self::Importing => "importing",
         }
     }
 }

@@ -226,6 +226,18 @@ impl<'r> Stack<'r> {
         progress: &dyn Progress,
     ) -> Result<StashEntry> {
         let _lock = self.repository.lock(LockName::Stack, LockKind::Exclusive, progress)?;
+        self.push_locked(token, into, make, first, progress)
+    }
+
+    /// As [`Stack::push_after`], for whoever holds the lock on the stack.
+    pub(crate) fn push_locked(
+        &mut self,
+        token: u32,
+        into: PutIn,
+        make: impl FnOnce(StashId, Stamp) -> StashEntry,
+        first: impl FnOnce(&RelPath, PutIn) -> Result<()>,
+        progress: &dyn Progress,
+    ) -> Result<StashEntry> {
         let dir = self.repository.muse().ensure_dir(&fixed("stash"))?;
         self.dir = Some(dir.clone());
         let newest = self.slots()?.first().and_then(|slot| slot.stamp);

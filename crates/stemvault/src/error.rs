@@ -15,6 +15,9 @@ pub enum Error {
     /// The stash or the repository.
     #[error(transparent)]
     Stash(#[from] stem_stash::Error),
+    /// The exchange of entries with other repositories.
+    #[error(transparent)]
+    Exchange(#[from] crate::exchange::ExchangeError),
     /// A store URL or a configuration.
     #[error(transparent)]
     Odb(#[from] stem_odb::Error),
@@ -31,6 +34,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Stash(error) => error.kind(),
+            Self::Exchange(error) => error.kind(),
             Self::Odb(stem_odb::Error::InvalidUrl { .. } | stem_odb::Error::InvalidConfig { .. }) => {
                 ErrorKind::User
             }
@@ -43,6 +47,7 @@ impl Error {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Stash(error) => error.name(),
+            Self::Exchange(error) => error.name(),
             Self::Odb(stem_odb::Error::InvalidUrl { .. }) => "invalid_url",
             Self::Odb(stem_odb::Error::InvalidConfig { .. }) => "invalid_config",
             Self::Odb(stem_odb::Error::Store(error)) | Self::Store(error) => match store_kind(error) {
@@ -57,6 +62,7 @@ impl Error {
     pub fn path(&self) -> Option<PathBuf> {
         match self {
             Self::Stash(error) => error.path(),
+            Self::Exchange(error) => error.path(),
             Self::Odb(stem_odb::Error::InvalidConfig { path, .. }) => Some(path.clone()),
             Self::Odb(stem_odb::Error::Store(error)) | Self::Store(error) => error.path().map(PathBuf::from),
             Self::Odb(stem_odb::Error::Fs(error)) | Self::Fs(error) => Some(error.path.clone()),

@@ -39,12 +39,17 @@
 //! ```
 
 mod error;
+mod exchange;
 mod gc;
 mod pack;
 mod vault;
 mod verify;
 
 pub use error::{Error, Result};
+pub use exchange::{
+    BundleCompression, ExchangeError, ExportOptions, ExportResult, ImportOptions, ImportResult,
+    PARTIAL_SUFFIX,
+};
 pub use gc::{GcOptions, GcResult};
 pub use pack::{Moved, PackingOptions, UnpackingOptions};
 pub use stem_database::SecretText;

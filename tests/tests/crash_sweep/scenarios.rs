@@ -9,8 +9,9 @@ use stem_testkit::crash::Image;
 use stem_testkit::{FaultPlan, Made};
 use stemvault::format::stamp::Stamp;
 use stemvault::{
-    ApplyOptions, Dir, GcOptions, HeadChoice, ObjectStoreExt as _, PackingOptions, PushOptions,
-    RepackOptions, Silent, SnapshotOptions, StashError, UndoOptions, UnpackingOptions, Vault, VerifyOptions,
+    ApplyOptions, Dir, ExchangeError, ExportOptions, GcOptions, HeadChoice, ImportOptions,
+    ObjectStoreExt as _, PackingOptions, PushOptions, RepackOptions, Silent, SnapshotOptions, StashError,
+    UndoOptions, UnpackingOptions, Vault, VerifyOptions,
 };
 use stemvault_tests::repo::rel;
 use stemvault_tests::tree;
@@ -81,6 +82,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     s("push, with packs", packed, |v, _| push(v, &PushOptions::default()), Settles, true),
     s("pop, with packs", packed, |v, b| apply(v, b, &ApplyOptions::pop()), Settles, false),
     s("verify --repair", rotten, |v, _| repair(v), Mends, false),
+    s("export", stacked, |v, _| export(v), Settles, false),
+    s("export, over another part", parted, |v, _| export(v), Settles, false),
+    s("import", arrived, import, Settles, false),
+    s("import of what is partly there", arrived_in_part, import, Settles, false),
+    s("undo an import", imported, undo, Settles, false),
     s("gc --expire-undo", condemned, |v, _| expire(v), Expires, false),
     s("newer Muse: push", shelf_day, |v, _| push(v, &PushOptions::default()), Settles, true),
     s("newer Muse: push on others", shelf_mixed, |v, _| push(v, &PushOptions::default()), Settles, true),
@@ -221,6 +227,28 @@ fn snapshot(vault: &Vault) -> Done {
     told(vault.stash().snapshot(&SnapshotOptions::default(), &Silent))
 }
 
+/// Exports the newest entry; a file that has its name is whole.
+fn export(vault: &Vault) -> Done {
+    let dir = vault.repository().muse().ensure_dir(&rel("stem/tmp")).map_err(|error| error.to_string())?;
+    match vault.export("0", &dir, &rel("out.stem"), &ExportOptions::default(), &Silent) {
+        Err(stemvault::Error::Exchange(ExchangeError::Exists { .. })) => {}
+        other => told(other)?,
+    }
+    let mut wanted = Vec::new();
+    told(vault.export_to("0", &mut wanted, &ExportOptions::default(), &Silent))?;
+    let found = fs::read(dir.path().join("out.stem")).map_err(|error| error.to_string())?;
+    if found == wanted { Ok(()) } else { Err("the bundle is not the one that was exported".into()) }
+}
+
+/// Imports the bundle that lies beside the repository: there is one entry of it afterwards, however often.
+fn import(vault: &Vault, before: &Before) -> Done {
+    let bundle =
+        fs::File::open(vault.repository().root().join("in.stem")).map_err(|error| error.to_string())?;
+    told(vault.import(bundle, ImportOptions::default(), &Silent))?;
+    let stack = vault.stash().list().map_err(|error| error.to_string())?;
+    if stack.len() == before.stack.len() + 1 { Ok(()) } else { Err(format!("{} entries", stack.len())) }
+}
+
 /// The second time, the entry may have gone.
 fn found(done: Result<(), StashError>) -> Done {
     match done {
@@ -355,6 +383,46 @@ fn popped_over(root: &Path) {
 fn applied_over(root: &Path) {
     newer(root);
     run(root, |v| told(v.stash().apply("0", ApplyOptions::default(), &Silent)));
+}
+
+/// An export of another entry to the same file died.
+fn parted(root: &Path) {
+    stacked(root);
+    let vault = Vault::open(root).unwrap();
+    let mut other = Vec::new();
+    vault.export_to("1", &mut other, &ExportOptions::default(), &Silent).unwrap();
+    other.truncate(other.len() * 3 / 4);
+    fs::create_dir_all(root.join(".muse/stem/tmp")).unwrap();
+    fs::write(root.join(".muse/stem/tmp/out.stem.partial"), other).unwrap();
+}
+
+/// A bundle of somebody else.
+fn arrived(root: &Path) {
+    let other = tempfile::tempdir_in("/dev/shm").unwrap();
+    stacked(other.path());
+    let sender = Vault::open(other.path()).unwrap();
+    write(other.path(), "tracks/theirs.wav", b"their take");
+    write(other.path(), "empty", b"");
+    push(&sender, &PushOptions::default()).unwrap();
+    let mut bundle = Vec::new();
+    sender.export_to("0", &mut bundle, &ExportOptions::default(), &Silent).unwrap();
+    pushed(root);
+    fs::write(root.join("in.stem"), bundle).unwrap();
+}
+
+/// Some of its objects are there, which nothing names.
+fn arrived_in_part(root: &Path) {
+    arrived(root);
+    let vault = Vault::open(root).unwrap();
+    vault.store().put_bytes(b"their take").unwrap();
+    vault.store().put_bytes(b"in the tree").unwrap();
+}
+
+fn imported(root: &Path) {
+    arrived(root);
+    let vault = Vault::open(root).unwrap();
+    let bundle = fs::File::open(root.join("in.stem")).unwrap();
+    vault.import(bundle, ImportOptions::default(), &Silent).unwrap();
 }
 
 fn dropped(root: &Path) {

@@ -52,6 +52,13 @@ examples! {
     CLEAR:
         "stem stash clear                   drop all entries, after a question"
         "stem stash clear -y                without a question";
+    EXPORT:
+        "stem stash export 0 chorus.stem    the newest entry, for a collaborator"
+        "stem stash export 0 chorus.stem --have theirs.txt"
+        "stem stash export 1 - | ssh studio stem -C album stash import -";
+    IMPORT:
+        "stem stash import chorus.stem      check it and put it on the stack"
+        "stem stash import -n chorus.stem   check it only";
     UNDO:
         "stem stash undo                    revert the last command of the stash"
         "stem stash undo --redo             do it once more"

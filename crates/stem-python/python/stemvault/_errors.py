@@ -98,6 +98,24 @@ class NoSuchPath(InvalidInput):
     kind = "no_such_path"
 
 
+class BadBundle(StemvaultError, ValueError):
+    """A file that was to be imported is no bundle, or is damaged, cut short or hostile. No entry was added."""
+
+    kind = "damaged_bundle"
+
+
+class MissingObjects(StemvaultError):
+    """Objects are not there: those of an entry that was to be exported, or those that a bundle leaves out."""
+
+    kind = "missing_objects"
+
+
+class FileExists(StemvaultError, FileExistsError):
+    """The file that was to be made is there already."""
+
+    kind = "exists"
+
+
 class Conflict(StemvaultError):
     """Newer work stands where files should come, and ``on_conflict="fail"`` was said. Nothing was changed."""
 
@@ -209,6 +227,9 @@ _BY_KIND: Dict[str, Type[StemvaultError]] = {
             WrongHash,
             BadRepositoryFile,
             NoSuchPath,
+            BadBundle,
+            MissingObjects,
+            FileExists,
             Conflict,
             NothingToUndo,
             RootUnreadable,
@@ -234,6 +255,13 @@ _BY_KIND: Dict[str, Type[StemvaultError]] = {
     "damaged_database": DatabaseError,
     "invalid_config": BadRepositoryFile,
     "store": SystemFailure,
+    "not_a_bundle": BadBundle,
+    "newer_bundle": BadBundle,
+    "truncated_bundle": BadBundle,
+    "refused_bundle": BadBundle,
+    "other_ids": BadBundle,
+    "busy": Refused,
+    "not_a_partial_bundle": Refused,
 }
 
 _BY_ERRNO: Dict[int, Type[StemvaultError]] = {
@@ -251,6 +279,7 @@ _BY_ERRNO: Dict[int, Type[StemvaultError]] = {
 _ERRNO_OF: Dict[Type[StemvaultError], int] = {
     NotARepository: _errno.ENOENT,
     AlreadyARepository: _errno.EEXIST,
+    FileExists: _errno.EEXIST,
     NoSuchObject: _errno.ENOENT,
     CorruptObject: _errno.EIO,
     NoSpace: _errno.ENOSPC,

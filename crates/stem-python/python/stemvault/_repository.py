@@ -18,7 +18,9 @@ from ._types import (
     Change,
     DamagedObject,
     EntryMoved,
+    ExportedBundle,
     GcResult,
+    ImportedBundle,
     LeftAlone,
     Planned,
     ProgressCallback,
@@ -227,10 +229,73 @@ class Repository:
         """Remove all entries and return their number. :meth:`undo` brings them back."""
         return self._vault.clear()
 
+    def export_stash(
+        self,
+        ref: Reference,
+        path: StrPath,
+        have: Optional[Iterable[str]] = None,
+        *,
+        compression: str = "audio",
+        replace: bool = False,
+        progress: Optional[ProgressCallback] = None,
+    ) -> ExportedBundle:
+        """Write an entry and its objects into the file ``path``, which appears when it is whole.
+
+        Until then it is ``path`` and ``.partial``; that file stays when the export fails or is stopped, and the same export
+        goes on from there.
+
+        Args:
+            ref: The entry.
+            path: The file to make.
+            have: Ids of objects that the receiver has, such as its ``repository.store.list()``: they are left out.
+            compression: ``audio``, or ``none``, which is faster and larger.
+            replace: Replace the file if it exists.
+            progress: Called with a :class:`Progress`.
+
+        Raises:
+            FileExists: The file exists; also a ``FileExistsError``.
+            MissingObjects: Objects of the entry are not in the store.
+        """
+        row = _native.export_stash(
+            self._vault,
+            _reference(ref),
+            pathlib.Path(path),
+            have=list(have) if have is not None else [],
+            compression=compression,
+            replace=replace,
+            progress=chosen(progress),
+        )
+        return ExportedBundle(**row)
+
+    def import_stash(
+        self,
+        path: StrPath,
+        *,
+        dry_run: bool = False,
+        again: bool = False,
+        progress: Optional[ProgressCallback] = None,
+    ) -> ImportedBundle:
+        """Add the entry of a bundle as the newest one. The working tree is not touched; :meth:`undo` removes it again.
+
+        Args:
+            path: A file of :meth:`export_stash` or ``stem stash export``.
+            dry_run: Only check it.
+            again: Add it although it is on the stack since an earlier import.
+            progress: Called with a :class:`Progress`.
+
+        Raises:
+            BadBundle: It is damaged, cut short or hostile; also a ``ValueError``. No entry was added.
+            MissingObjects: It leaves out objects that this repository does not have.
+        """
+        row = _native.import_stash(
+            self._vault, pathlib.Path(path), dry_run=dry_run, again=again, progress=chosen(progress)
+        )
+        return ImportedBundle(**row)
+
     def undo(
         self, *, force: bool = False, dry_run: bool = False, progress: Optional[ProgressCallback] = None
     ) -> UndoResult:
-        """Revert what the last push, apply, pop, drop or clear did that is not undone yet.
+        """Revert what the last push, apply, pop, drop, clear or import did that is not undone yet.
 
         Args:
             force: Also replace files that have changed since; they are saved first. By default they are left alone.

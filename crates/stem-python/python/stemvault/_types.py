@@ -264,6 +264,56 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class ExportedBundle:
+    """An entry in a file for somebody else.
+
+    Attributes:
+        stash_id: The entry.
+        files: Number of its files.
+        objects: Number of objects in the bundle.
+        object_bytes: Their size.
+        left_out: Number of objects that the receiver has.
+        bytes: Size of the bundle.
+        resumed_bytes: How many of them were there from an export that was stopped.
+    """
+
+    stash_id: str
+    files: int
+    objects: int
+    object_bytes: int
+    left_out: int
+    bytes: int
+    resumed_bytes: int
+
+
+@dataclass(frozen=True)
+class ImportedBundle:
+    """An entry of somebody else.
+
+    Attributes:
+        stash_id: The entry here; ``None`` after a dry run of one that is not there.
+        origin: The entry that it was exported from.
+        message: Its label.
+        branch: The branch that it was made on.
+        files: Number of its files.
+        added: Whether it was added (or would be); else it is there since an earlier import.
+        objects_new: Number of objects that the store did not have.
+        bytes_new: Their size.
+        objects_present: Number of objects that it had.
+    """
+
+    stash_id: Optional[str]
+    origin: str
+    message: str
+    branch: str
+    files: int
+    added: bool
+    objects_new: int
+    bytes_new: int
+    objects_present: int
+
+
+@dataclass(frozen=True)
 class EntryMoved:
     """An entry that came back to the stack, or went from it.
 

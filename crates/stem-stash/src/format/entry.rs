@@ -200,6 +200,6 @@ impl<'de> Fields<'de> for Raw<'de, '_> {
     }
 }
 
-fn read_stash_id(wtf8: &[u8]) -> Result<StashId, String> {
+pub(super) fn read_stash_id(wtf8: &[u8]) -> Result<StashId, String> {
     String::from_utf8_lossy(wtf8).parse().map_err(|e: FormatError| e.message().to_owned())
 }

@@ -85,6 +85,7 @@ fn sample_record(files: usize) -> StemRecord {
     };
     StemRecord {
         head_snapshot: Some(super::commit::SnapshotId::from_bytes([0xAB; 32])),
+        origin: None,
         deleted: vec![RelPath::new(*b"gone/\xff.wav").unwrap()],
         files: (0..files).map(file).collect(),
     }
@@ -179,7 +180,7 @@ prop_compose! {
         deleted in proptest::collection::vec(any_path(), 0..4),
         texts in (any_text(), any_text(), any_text(), any_text()),
         scoped: (bool, bool),
-        recorded: (bool, bool, Option<[u8; 32]>),
+        recorded: (bool, bool, Option<[u8; 32]>, Option<u32>),
         micros in 0..4_000_000_000_000_000_i64,
     ) -> Option<StashEntry> {
         let entries: Vec<_> = rows.iter().map(|(path, id, _)| (path.clone(), ObjectId::from_bytes(*id))).collect();
@@ -191,6 +192,7 @@ prop_compose! {
         deleted.dedup();
         let files = if recorded.1 { rows.into_iter().map(|(_, _, file)| file).collect() } else { Vec::new() };
         let head_snapshot = recorded.2.map(super::commit::SnapshotId::from_bytes);
+        let origin = recorded.3.map(|token| StashId::new(stamp, token));
         Some(StashEntry {
             stash_id: StashId::new(stamp, 9),
             branch,
@@ -199,7 +201,7 @@ prop_compose! {
             track: Some(track).filter(|text| scoped.0 && !text.is_empty()),
             section: Some(section).filter(|text| scoped.1 && !text.is_empty()),
             manifest,
-            stem: recorded.0.then_some(StemRecord { head_snapshot, deleted, files }),
+            stem: recorded.0.then_some(StemRecord { head_snapshot, origin, deleted, files }),
         })
     }
 }

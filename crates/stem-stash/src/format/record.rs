@@ -9,14 +9,17 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use stem_fs::{RelPath, Timestamp};
 use stem_hash::Checksum;
 
+use super::entry::read_stash_id;
 use super::error::{Document, FormatError};
 use super::ids::SnapshotId;
 use super::json::{self, Fields, Nullable, Object, OrNull, UnsafePaths, WithText, required, take};
 use super::manifest::{self, MAX_MANIFEST_BYTES, MAX_MANIFEST_ENTRIES, path_seed};
+use super::stamp::StashId;
 use super::text::{PyStr, write_fs_json};
 
-/// The version that is written, and the only one that is understood.
+/// The version of a record without an origin, and that of one with. Both are understood.
 const VERSION: u64 = 1;
+const VERSION_WITH_ORIGIN: u64 = 2;
 
 /// Permission bits, set-uid, set-gid and sticky bit.
 pub(super) const MODE_BITS: u32 = 0o7777;
@@ -26,6 +29,8 @@ pub(super) const MODE_BITS: u32 = 0o7777;
 pub struct StemRecord {
     /// The snapshot that HEAD named when the entry was made.
     pub head_snapshot: Option<SnapshotId>,
+    /// The id of the entry that this one was imported from.
+    pub origin: Option<StashId>,
     /// Paths that HEAD had and the working tree lacked, sorted as a manifest is; none of them is in the manifest.
     pub deleted: Vec<RelPath>,
     /// One record for each path of the manifest, in its order, or none at all.
@@ -49,10 +54,15 @@ impl StemRecord {
     /// Appends the value of the key, one row per line. It is not Python's layout: a row of four lines for each of a
     /// million files would be most of the entry.
     pub(super) fn write_json(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("{{\"version\": {VERSION}, \"head_snapshot\": ").as_bytes());
+        let version = if self.origin.is_some() { VERSION_WITH_ORIGIN } else { VERSION };
+        out.extend_from_slice(format!("{{\"version\": {version}, \"head_snapshot\": ").as_bytes());
         match &self.head_snapshot {
             Some(id) => out.extend_from_slice(format!("\"{id}\"").as_bytes()),
             None => out.extend_from_slice(b"null"),
+        }
+        if let Some(origin) = &self.origin {
+            // Ids of entries are ASCII without anything to escape.
+            out.extend_from_slice(format!(",\n    \"origin\": \"{origin}\"").as_bytes());
         }
         out.extend_from_slice(b",\n    \"deleted\": ");
         write_rows(out, &self.deleted, |out, path| write_fs_json(out, path.as_bytes()));
@@ -76,11 +86,13 @@ impl StemRecord {
             unsafe_paths: &unsafe_paths,
             version: None,
             head_snapshot: None,
+            origin: None,
             deleted: None,
             files: None,
         };
         let raw = json::parse(document, json.as_bytes(), MAX_MANIFEST_BYTES, &unsafe_paths, Object(raw))?;
-        if required(raw.version, document, "version")? != VERSION {
+        let version = if raw.origin.is_some() { VERSION_WITH_ORIGIN } else { VERSION };
+        if required(raw.version, document, "version")? != version {
             return Err(FormatError::malformed(document, "a version of the record that is not known"));
         }
         let mut deleted = required(raw.deleted, document, "deleted")?;
@@ -88,6 +100,7 @@ impl StemRecord {
         if deleted.is_sorted_by(|a, b| a != b) {
             Ok(Self {
                 head_snapshot: required(raw.head_snapshot, document, "head_snapshot")?.0,
+                origin: raw.origin,
                 deleted,
                 files: required(raw.files, document, "files")?,
             })
@@ -115,6 +128,7 @@ struct Raw<'c> {
     unsafe_paths: &'c UnsafePaths,
     version: Option<u64>,
     head_snapshot: Option<OrNull<SnapshotId>>,
+    origin: Option<StashId>,
     deleted: Option<Vec<RelPath>>,
     files: Option<Vec<FileRecord>>,
 }
@@ -126,6 +140,9 @@ impl<'de> Fields<'de> for Raw<'_> {
         match key.as_wtf8() {
             b"version" => take(&mut self.version, key, map, std::marker::PhantomData),
             b"head_snapshot" => take(&mut self.head_snapshot, key, map, Nullable(SnapshotId::seed())),
+            b"origin" => {
+                take(&mut self.origin, key, map, WithText { expected: "a string", read: read_stash_id })
+            }
             b"deleted" => {
                 let row = || path_seed(self.unsafe_paths);
                 take(&mut self.deleted, key, map, Rows { row, expected: "a list of paths" })

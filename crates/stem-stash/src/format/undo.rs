@@ -124,10 +124,12 @@ pub enum UndoVerb {
     Drop,
     /// `clear`.
     Clear,
+    /// `import`.
+    Import,
 }
 
 impl UndoVerb {
-    const ALL: [Self; 5] = [Self::Push, Self::Apply, Self::Pop, Self::Drop, Self::Clear];
+    const ALL: [Self; 6] = [Self::Push, Self::Apply, Self::Pop, Self::Drop, Self::Clear, Self::Import];
 
     /// The word that the user types.
     pub fn name(self) -> &'static str {
@@ -137,6 +139,7 @@ impl UndoVerb {
             Self::Pop => "pop",
             Self::Drop => "drop",
             Self::Clear => "clear",
+            Self::Import => "import",
         }
     }
 

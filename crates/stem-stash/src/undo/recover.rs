@@ -57,7 +57,8 @@ fn settle(stash: Stash<'_>, open: OpenRecord, progress: &dyn Progress) -> Result
         }
         return open.close(None).map(drop);
     }
-    if record.kind == UndoKind::Verb && record.verb == UndoVerb::Push {
+    // A push was brought back by its intents, and an import had changed nothing yet.
+    if record.kind == UndoKind::Verb && matches!(record.verb, UndoVerb::Push | UndoVerb::Import) {
         return open.discard();
     }
     let name = name(record);
@@ -95,7 +96,7 @@ fn settle(stash: Stash<'_>, open: OpenRecord, progress: &dyn Progress) -> Result
 
 /// `a pop of 'chorus WIP'`.
 fn name(record: &UndoRecord) -> String {
-    let article = if record.verb == UndoVerb::Apply { "an" } else { "a" };
+    let article = if matches!(record.verb, UndoVerb::Apply | UndoVerb::Import) { "an" } else { "a" };
     let verb = match record.kind {
         UndoKind::Verb => format!("{article} {}", record.verb),
         UndoKind::Undo => format!("an undo of {article} {}", record.verb),

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod drop;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod planned;
@@ -13,6 +14,7 @@ pub(crate) mod verify;
 
 pub use apply::{ApplyOptions, ApplyResult, OnConflict};
 pub use drop::{ClearResult, DropResult};
+pub use import::AddedEntry;
 pub use init::init;
 pub use list::{EntryRef, ShownEntry, ShownFile};
 pub use planned::{Planned, PlannedAction};

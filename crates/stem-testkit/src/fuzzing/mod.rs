@@ -10,6 +10,7 @@
 //! a fuzzer only ever learns that the checksum is wrong.
 
 mod audio;
+mod bundle;
 mod config;
 mod feed;
 mod hash;
@@ -22,6 +23,7 @@ mod store_ops;
 use std::fmt::Display;
 
 pub use audio::{check_audio_probe, check_chunker, check_flac, check_sample_codec};
+pub use bundle::check_bundle;
 pub use config::check_config;
 pub use hash::check_hash_many;
 pub use pack::{check_pack_index, check_pack_scan, check_pack_store, check_pack_structures};
@@ -55,6 +57,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("pack_scan", check_pack_scan),
     ("pack_store", check_pack_store),
     ("store_ops", check_store_ops),
+    ("bundle", check_bundle),
 ];
 
 /// Text for a terminal holds nothing that steers it.

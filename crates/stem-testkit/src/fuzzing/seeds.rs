@@ -7,6 +7,7 @@ use std::path::Path;
 
 use stem_audio::flac::{Encoder, Format, Level};
 use stem_audio::{CodecLevel, Encoding, SampleFormat, Scratch, codec};
+use stem_bundle::{Compression, Front, Row, Stream, Writer};
 use stem_fs::{RelPath, Timestamp};
 use stem_hash::{Algorithm, Checksum, ObjectId};
 use stem_pack::format::{ChunkListBuilder, Kind, PackHeader, PackId, chunk_id};
@@ -43,7 +44,39 @@ pub fn seeds(root: &Path) -> Vec<Seed> {
     audio(&mut add);
     packs(root, &mut add);
     programs(&mut add);
+    bundles(root, &mut add);
     seeds
+}
+
+/// Small bundles with records of every codec, an object that is left out and one that is empty.
+fn bundles(root: &Path, add: &mut Add<'_>) {
+    let entry =
+        br#"{"stash_id": "stash-1", "branch": "main", "message": "", "created_at": "", "manifest": {}}"#;
+    let pcm: Vec<u8> = (0..400_u16).flat_map(|n| (n % 50 * 300).to_le_bytes()).collect();
+    let mut wav = b"RIFF\x44\x03\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x44\xac\0\0\x88\x58\x01\0\x02\0\x10\0data\x20\x03\0\0".to_vec();
+    wav.extend_from_slice(&pcm);
+    let mut objects = [wav, vec![7; 900], noise(1, 60), Vec::new(), b"left out".to_vec()]
+        .map(|bytes| (digest(Algorithm::Sha256, &bytes).id, bytes));
+    objects.sort();
+    for (name, compression) in [("audio", Compression::Audio), ("none", Compression::None)] {
+        let row = |(id, bytes): &(ObjectId, Vec<u8>)| Row {
+            id: *id,
+            len: bytes.len() as u64,
+            left_out: bytes == b"left out",
+        };
+        let rows = objects.iter().map(row).collect();
+        let front = Front { algorithm: Algorithm::Sha256, compression, entry: entry.to_vec(), rows };
+        let mut out = Vec::new();
+        let mut target = Stream(&mut out);
+        let mut writer = accepted(Writer::begin(&mut target, &front));
+        for (_, bytes) in objects.iter().filter(|(_, bytes)| bytes != b"left out") {
+            let row = writer.next_row().unwrap_or_else(|| panic!("there is a row for each"));
+            accepted(writer.object(&row, &mut &bytes[..]));
+        }
+        accepted(writer.finish());
+        add("bundle", name, &out);
+    }
+    add("bundle", "golden", &accepted(std::fs::read(root.join("tests/golden/bundle/v1.stem"))));
 }
 
 type Add<'a> = dyn FnMut(&'static str, &str, &[u8]) + 'a;

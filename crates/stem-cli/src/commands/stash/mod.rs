@@ -2,6 +2,7 @@
 
 mod apply;
 mod drop;
+mod exchange;
 mod list;
 mod planned;
 mod push;
@@ -10,7 +11,7 @@ mod undo;
 use stemvault::format::text::PyStr;
 
 use super::Place;
-use crate::args::{PushOptions, StashArgs, StashCommand};
+use crate::args::{DatabaseArgs, PushOptions, StashArgs, StashCommand};
 use crate::failure::{Failure, Result};
 use crate::report::Report;
 use crate::ui::Ui;
@@ -37,6 +38,11 @@ pub(super) fn run(place: &Place, args: StashArgs, ui: &Ui) -> Result<Report> {
         StashCommand::Pop(args) => apply::apply(&place.open_with(&args.database)?, &args, None, ui),
         StashCommand::Drop { reference } => drop::drop_entry(&place.open()?, &reference, ui),
         StashCommand::Clear { yes } => drop::clear(&place.open()?, yes, ui),
+        StashCommand::Export(args) => exchange::export(&place.open()?, &args, ui),
+        StashCommand::Import(args) => {
+            let vault = place.open_writing_to(args.store.as_ref(), &DatabaseArgs::default())?;
+            exchange::import(&vault, &args, ui)
+        }
         StashCommand::Undo(args) => undo::undo(&place.open()?, &args, ui),
     }
 }
