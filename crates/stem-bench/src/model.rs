@@ -12,6 +12,7 @@ pub const VERSION: u32 = 1;
 
 /// One comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Comparison {
     /// [`VERSION`].
     pub version: u32,
@@ -41,6 +42,7 @@ pub struct Comparison {
 
 /// The machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Machine {
     /// The processor's name.
     pub processor: String,
@@ -76,6 +78,7 @@ pub enum Class {
 
 /// A number of files and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Amount {
     /// Files.
     pub files: u64,
@@ -85,6 +88,7 @@ pub struct Amount {
 
 /// What was measured on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Material {
     /// The directories, as they were given.
     pub directories: Vec<String>,
@@ -98,6 +102,7 @@ pub struct Material {
 
 /// What one strategy did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StrategyResult {
     /// Its name, unique in the comparison: `pack-audio-1M`.
     pub name: String,
@@ -115,6 +120,7 @@ pub struct StrategyResult {
 
 /// One operation over the whole material.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Operation {
     /// Wall-clock seconds.
     pub seconds: f64,
@@ -131,6 +137,7 @@ pub struct Operation {
 
 /// The figures of one round.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Round {
     /// Storing every file, until it is durable.
     pub put: Option<Operation>,
@@ -152,6 +159,7 @@ pub struct Round {
 
 /// How long single reads took.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Latencies {
     /// Bytes of each read.
     pub bytes: u64,
@@ -161,6 +169,7 @@ pub struct Latencies {
 
 /// What a strategy stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stored {
     /// Bytes of the material.
     pub raw: u64,
@@ -186,6 +195,7 @@ pub struct Stored {
 
 /// What one class takes in a store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StoredClass {
     /// Bytes of its files.
     pub raw: u64,
@@ -195,6 +205,7 @@ pub struct StoredClass {
 
 /// The stored size to expect.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Forecast {
     /// All that would be stored.
     pub whole: Amount,
@@ -206,6 +217,7 @@ pub struct Forecast {
 
 /// The stored size to expect of one strategy, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Prediction {
     /// The estimate.
     pub bytes: u64,
@@ -217,6 +229,7 @@ pub struct Prediction {
 
 /// Something to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Note {
     /// What it is about: `unreadable`, `changed`, `vanished`, `link`, `cache`, `noise`, `failed`, `interrupted`, `empty`.
     pub kind: String,
