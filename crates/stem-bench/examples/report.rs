@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let target = arguments.next().ok_or("say where to: a file, or `table WIDTH`")?;
     let mut comparison = match std::env::var("STEM_BENCH_SAMPLE").as_deref() {
         Ok("hostile") => sample::hostile(),
+        Ok("many") => sample::many(),
         _ => sample::comparison(),
     };
     if let Ok(path) = std::env::var("STEM_BENCH_SAVED") {

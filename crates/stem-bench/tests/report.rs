@@ -157,7 +157,9 @@ fn what_failed_and_what_is_a_plain_copy_are_not_recommended() {
 #[test]
 fn without_figures_nothing_is_claimed() {
     let alone = with(vec![strategy("alone", &[1.0, 2.0], 5)]);
-    well_formed(&report::html(&sample::small()).unwrap());
+    for comparison in [sample::small(), sample::many()] {
+        well_formed(&report::html(&comparison).unwrap());
+    }
     for comparison in [with(Vec::new()), alone] {
         let sentences = report::summary(&comparison);
         assert!(

@@ -24,7 +24,7 @@ fn changed(change: impl FnOnce(&mut serde_json::Value)) -> Result<Comparison, Lo
 
 #[test]
 fn what_is_written_can_be_read() {
-    for comparison in [sample::comparison(), sample::hostile(), small()] {
+    for comparison in [sample::comparison(), sample::hostile(), sample::many(), small()] {
         assert_eq!(report::load(&saved(&comparison)).unwrap(), comparison);
     }
 }

@@ -26,6 +26,8 @@ const BOLD: Style = Style::new().bold();
 const BEST: &str = "*";
 /// Behind a figure that cannot be told from the best.
 const LEVEL: &str = "≈";
+/// How many notes are printed.
+const NOTES: usize = 50;
 /// Between two columns.
 const GAP: usize = 2;
 
@@ -228,8 +230,14 @@ fn foot(out: &mut Output, comparison: &Comparison) {
     if comparison.interrupted {
         out.paragraph(BAD, "stopped before its end");
     }
-    for (kind, text) in words::notes(comparison) {
+    let notes = words::notes(comparison);
+    let more = notes.len().saturating_sub(NOTES);
+    for (kind, text) in notes.into_iter().take(NOTES) {
         out.paragraph(Style::new(), &format!("{kind}: {text}"));
+    }
+    if more > 0 {
+        let more = units::count(u64::try_from(more).unwrap_or(u64::MAX), "more note", "more notes");
+        out.paragraph(DIM, &format!("{more} in the saved file and, up to 200, on the page"));
     }
 }
 

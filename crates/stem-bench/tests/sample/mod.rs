@@ -385,3 +385,27 @@ pub(crate) fn small() -> Comparison {
     }
     comparison
 }
+
+/// More strategies than anybody should compare at once.
+pub(crate) fn many() -> Comparison {
+    let mut comparison = comparison();
+    let mut dice = Dice::new(3);
+    let first = comparison.strategies.clone();
+    for copy in 1..4_u32 {
+        for strategy in first.iter().skip(1) {
+            let mut strategy = strategy.clone();
+            strategy.name = format!("{}-v{copy}", strategy.name);
+            let factor = 0.7 + dice.roll() * 0.8;
+            for operation in
+                strategy.rounds.iter_mut().flat_map(|round| [&mut round.put, &mut round.get]).flatten()
+            {
+                operation.seconds *= factor;
+            }
+            if let Some(stored) = &mut strategy.stored {
+                stored.blocks = stored.blocks / 100 * u64::from(80 + copy * 7);
+            }
+            comparison.strategies.push(strategy);
+        }
+    }
+    comparison
+}

@@ -161,6 +161,7 @@ fn speed(out: &mut String, comparison: &Comparison) -> Result<(), PlotError> {
         "" => String::new(),
         cache => format!(" ({cache})"),
     };
+    let mut numbered = false;
     let panels = [
         ("put", "Storing", panel(Measure::Put, "stored")),
         ("get", "Taking back", panel(Measure::Get, "taken back")),
@@ -180,6 +181,7 @@ fn speed(out: &mut String, comparison: &Comparison) -> Result<(), PlotError> {
         if panel.points.is_empty() {
             continue;
         }
+        numbered |= panel.is_numbered();
         let title = if id == "get" { format!("{title}{cache}") } else { title.to_owned() };
         let described = panel.points.iter().fold(String::new(), |mut text, point| {
             let _ = write!(
@@ -196,6 +198,13 @@ fn speed(out: &mut String, comparison: &Comparison) -> Result<(), PlotError> {
         let _ = writeln!(out, "<figure><figcaption>{}</figcaption>{svg}</figure>", escape(&title));
     }
     out.push_str("</div>\n");
+    if numbered {
+        out.push_str("<ol class=\"numbers\">");
+        for result in &comparison.strategies {
+            let _ = write!(out, "<li>{}</li>", name(&words::name(&result.name)));
+        }
+        out.push_str("</ol>\n");
+    }
     Ok(())
 }
 
@@ -449,7 +458,7 @@ fn strategies(out: &mut String, comparison: &Comparison) {
         } else {
             format!("<code>{}</code>", name(&units::clean(&result.url, 300)))
         };
-        let baseline = if is_baseline(result) { " To compare with: no store." } else { "" };
+        let baseline = if is_baseline(result) { " (to compare with; no store)" } else { "" };
         let _ = writeln!(
             body,
             "<tr>{}<td class=\"text\">{}{baseline}</td><td class=\"text\">{url}</td><td>{}</td></tr>",

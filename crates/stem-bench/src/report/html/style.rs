@@ -78,7 +78,9 @@ figcaption{font-weight:600;margin-bottom:4px}
 .plot text{font-family:inherit;font-variant-numeric:tabular-nums;unicode-bidi:plaintext}
 .plot.narrow,.swipe{display:none}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;padding:0;margin:6px 0;font-size:.9rem}
-.swatch{display:inline-block;width:14px;height:14px;border:1px solid var(--ink);margin-right:6px;vertical-align:-2px;\
+.legend li{display:flex;align-items:baseline}
+.numbers{columns:15rem auto;font-size:.9rem;margin:6px 0;padding-left:2.2rem}
+.swatch{flex:none;width:14px;height:14px;border:1px solid var(--ink);margin-right:6px;transform:translateY(2px);\
 print-color-adjust:exact;-webkit-print-color-adjust:exact}
 dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:6px 18px;margin:12px 0}
 dt{color:var(--muted)}
@@ -129,3 +131,85 @@ const DARK: &str = "\
 --good-back:#16301f;--bad:#ff9fb0;--bad-back:#38171d;--note-back:#302811;--note:#e6c76a;--grid:#2c323b;\
 --reference:#ff9fb0;--series-1:#7fb2ff;--series-2:#ffab73;--series-3:#74d99a;--series-4:#d9a3f0;--series-5:#ff9aac;\
 --series-6:#6fd6e3;--series-7:#e0cb6a;--series-8:#c3c9d2}";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::plots::{
+        CLASS_FILLS, KEPT, ON_FILL, PALETTE, REST, SAVED_BY_CODEC, SAVED_BY_DEDUP, hex,
+    };
+    use super::*;
+
+    /// The colours that a sheet's first rule names, as `#rrggbb`.
+    fn colors(sheet: &str) -> BTreeMap<String, String> {
+        let rule = sheet.split_once('{').unwrap().1.split_once('}').unwrap().0;
+        rule.split(';')
+            .filter_map(|part| part.split_once(":#"))
+            .map(|(name, color)| {
+                let long = if color.len() == 3 {
+                    color.chars().flat_map(|c| [c, c]).collect()
+                } else {
+                    color.to_owned()
+                };
+                (name.to_owned(), long)
+            })
+            .collect()
+    }
+
+    /// Relative luminance, WCAG 2.
+    fn luminance(color: &str) -> f64 {
+        let channel = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&color[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
+    }
+
+    fn contrast(a: &str, b: &str) -> f64 {
+        let (a, b) = (luminance(a.trim_start_matches('#')), luminance(b.trim_start_matches('#')));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn text_and_points_can_be_read_in_both_themes() {
+        let light = colors(SHEET);
+        let mut dark = light.clone();
+        dark.extend(colors(DARK));
+        for (theme, colors) in [("light", &light), ("dark", &dark)] {
+            for (text, behind) in [
+                ("--ink", "--page"),
+                ("--ink", "--raised"),
+                ("--ink", "--note-back"),
+                ("--ink", "--bad-back"),
+                ("--muted", "--page"),
+                ("--muted", "--raised"),
+                ("--accent", "--page"),
+                ("--good", "--good-back"),
+                ("--bad", "--page"),
+            ] {
+                let ratio = contrast(&colors[text], &colors[behind]);
+                assert!(ratio >= 4.5, "{theme}: {text} on {behind} has {ratio:.2}");
+            }
+        }
+        for (color, name) in PALETTE.into_iter().filter(|(_, name)| *name != "--grid") {
+            let ratios = [contrast(&hex(color), &light["--page"]), contrast(&dark[name], &dark["--page"])];
+            assert!(ratios.iter().all(|&ratio| ratio >= 4.5), "{name}: {ratios:?}");
+        }
+        for fill in CLASS_FILLS.into_iter().chain([KEPT, REST, SAVED_BY_CODEC, SAVED_BY_DEDUP]) {
+            let ratio = contrast(&hex(ON_FILL), &hex(fill));
+            assert!(ratio >= 4.5, "{fill:?}: {ratio:.2}");
+        }
+    }
+
+    #[test]
+    fn no_two_colours_are_one_to_the_style_sheet() {
+        let mut all: Vec<String> = PALETTE.iter().map(|(color, _)| hex(*color)).collect();
+        all.extend(CLASS_FILLS.map(hex));
+        all.push(hex(ON_FILL));
+        let number = all.len();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), number);
+    }
+}

@@ -160,9 +160,9 @@ pub(super) fn latencies(reads: &[(&StrategyResult, Vec<f64>)]) -> String {
     for (title, unit) in [
         ("reads", ""),
         ("fastest", ""),
-        ("half of them within", "p50"),
-        ("9 of 10 within", "p90"),
-        ("99 of 100 within", "p99"),
+        ("half within", "p50"),
+        ("9 of 10", "p90"),
+        ("99 of 100", "p99"),
         ("slowest", ""),
     ] {
         head.push_str(&heading(title, unit));

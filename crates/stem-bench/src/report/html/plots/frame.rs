@@ -18,7 +18,7 @@ pub(super) const MUTED: RGBColor = RGBColor(0x55, 0x5c, 0x67);
 /// Lines of the grid.
 pub(super) const GRID: RGBColor = RGBColor(0xdf, 0xe3, 0xe8);
 /// Text on a coloured area; the same in both themes, as the areas are.
-pub(super) const ON_FILL: RGBColor = RGBColor(0x10, 0x13, 0x18);
+pub(in super::super) const ON_FILL: RGBColor = RGBColor(0x10, 0x13, 0x18);
 /// A line to compare with.
 pub(super) const REFERENCE: RGBColor = RGBColor(0xa8, 0x32, 0x4b);
 

@@ -1,8 +1,8 @@
 //! Places for the names of points, so that no name covers another name or a point.
 //!
 //! Greedy, in the order of the points: beside the point first, then further away with a line that leads to it. An exact
-//! solution is NP-hard and not needed for some dozens of points; a name for which there is no room at all is left out, and
-//! the caller says so.
+//! solution is NP-hard and not needed for some dozens of points; a name for which there is no room at all is left
+//! out: the table has it.
 
 /// A rectangle of pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ fn candidates((x, y): (i32, i32), width: i32, height: i32) -> impl Iterator<Item
         rect(x - away / 2 - width, y - away - height),
         rect(x - away / 2 - width, y + away),
     ];
-    let further = (1..=12).flat_map(move |ring| {
+    let further = (1..=8).flat_map(move |ring| {
         let far = away + ring * height * 3 / 4;
         [
             rect(x + away, y - far - height / 2),

@@ -41,7 +41,7 @@ impl Plot for Latency {
         let largest = all().fold(1e-6, f64::max);
         let smallest = all().fold(largest, f64::min);
         let rows = f64::from(pixels(self.boxes.len()).max(1));
-        let (left, right) = if size.narrow { (4, 4) } else { (190, 180) };
+        let (left, right) = if size.narrow { (16, 8) } else { (190, 180) };
         // Where a row's box lies; on a phone its name stands above it.
         let (top, bottom) = if size.narrow { (0.45, 0.85) } else { (0.2, 0.8) };
         svg(size, |area| {

@@ -17,6 +17,8 @@ mod speed;
 use std::fmt::Write as _;
 
 pub(super) use bars::{Bars, Row, Segment};
+#[cfg(test)]
+pub(super) use frame::ON_FILL;
 pub(super) use frame::{CLASS_FILLS, KEPT, PALETTE, REST, SAVED_BY_CODEC, SAVED_BY_DEDUP, hex};
 pub(super) use latency::{Box as LatencyBox, Latency};
 pub(super) use speed::{Point, Speed};

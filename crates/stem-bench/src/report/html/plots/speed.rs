@@ -1,4 +1,5 @@
-//! Speed against stored size: one point for each strategy, with the range of its rounds and its name.
+//! Speed against stored size: one point for each strategy, with the range of its rounds and its name, or its number where
+//! there are so many that the lines to their names would cross.
 
 use plotters::backend::SVGBackend;
 use plotters::chart::{ChartBuilder, ChartContext};
@@ -35,12 +36,26 @@ pub(in super::super) struct Speed {
     pub(in super::super) what: &'static str,
 }
 
+impl Speed {
+    /// With more points than this, names stand further from their points than from others.
+    const NAMED: usize = 12;
+
+    /// Whether points have numbers in place of names: the place of the strategy, from 1.
+    pub(in super::super) fn is_numbered(&self) -> bool {
+        self.points.len() > Self::NAMED
+    }
+
+    fn label(&self, point: &Point) -> String {
+        if self.is_numbered() { (point.index + 1).to_string() } else { point.name.clone() }
+    }
+}
+
 impl Plot for Speed {
     fn sizes(&self) -> [Size; 2] {
-        let more = u32::try_from(self.points.len().saturating_sub(8).min(40)).unwrap_or(0) * 12;
+        let more = u32::try_from(self.points.len().saturating_sub(8).min(40)).unwrap_or(0) * 5;
         [
             Size { width: 450, height: 380 + more, narrow: false },
-            Size { width: 350, height: 360 + 2 * more, narrow: true },
+            Size { width: 350, height: 360 + more, narrow: true },
         ]
     }
 
@@ -118,7 +133,7 @@ impl Speed {
         sorted.sort_by(|a, b| b.speed.total_cmp(&a.speed).then(a.share.total_cmp(&b.share)));
         let points: Vec<_> = sorted
             .iter()
-            .map(|point| (pixel(point.share * 100.0, point.speed / divisor), text_width(&point.name)))
+            .map(|point| (pixel(point.share * 100.0, point.speed / divisor), text_width(&self.label(point))))
             .collect();
         // Ranges are not written over.
         let ranges: Vec<Rect> = self
@@ -148,7 +163,7 @@ impl Speed {
                 _ => (i32::midpoint(left, right), HPos::Center),
             };
             let at = (x, i32::midpoint(top, bottom));
-            area.draw(&Text::new(strategy.name.clone(), at, text(INK, side, VPos::Center)))?;
+            area.draw(&Text::new(self.label(strategy), at, text(INK, side, VPos::Center)))?;
         }
         Ok(())
     }
@@ -203,7 +218,7 @@ mod tests {
             for size in speed.sizes() {
                 let svg = speed.draw(size).unwrap();
                 assert!(svg.contains("size on disk") && !svg.contains("NaN"));
-                assert_eq!(svg.contains("strategy-0"), number > 0);
+                assert_eq!(svg.contains("strategy-0"), (1..=12).contains(&number));
             }
         }
     }
