@@ -172,6 +172,31 @@ fn without_figures_nothing_is_claimed() {
 }
 
 #[test]
+fn a_forecast_can_stand_alone() {
+    let mut comparison = sample::comparison();
+    comparison.strategies.clear();
+    comparison.rounds = 0;
+    comparison.material.sampled.clear();
+    assert!(of(&comparison, Goal::Caution).unwrap().text.contains("a forecast of sizes alone"));
+    let smallest = of(&comparison, Goal::SmallestForecast).unwrap();
+    // 402 and 405 GiB with bounds of some per cent.
+    assert_eq!(smallest.strategies, ["pack-audio-8M", "pack-audio-1M"]);
+    assert!(
+        smallest.text.contains("(405 GiB) cannot be told from it; next comes pack-zstd-3-1M"),
+        "{}",
+        smallest.text
+    );
+    assert!(table(&comparison, Some(80)).contains("Forecast for all 1.00 TiB"));
+    let page = report::html(&comparison).unwrap();
+    assert!(
+        page.contains("Forecast for everything")
+            && !page.contains("every byte")
+            && !page.contains("0 rounds")
+    );
+    well_formed(&page);
+}
+
+#[test]
 fn figures_that_cannot_be_are_left_out() {
     let mut bad = strategy("bad", &[f64::NAN, f64::INFINITY, -1.0, 1e-320], u64::MAX);
     bad.rounds[0].put = Some(Operation { seconds: 0.0, bytes: u64::MAX, ..Operation::default() });

@@ -26,6 +26,8 @@ pub enum Goal {
     SmallestAddition,
     /// As little memory as possible.
     LeastMemory,
+    /// As little disk as possible for everything that the measured files were a sample of, by the forecast.
+    SmallestForecast,
     /// No goal: something to know before the others are believed.
     Caution,
 }
@@ -53,6 +55,7 @@ impl Goal {
             Self::FastestToTakeBack => "Fastest to take back",
             Self::SmallestAddition => "Smallest addition for a second version",
             Self::LeastMemory => "Least memory",
+            Self::SmallestForecast => "Smallest for everything, by the forecast",
             Self::Caution => "Before you read on",
         }
     }
@@ -64,7 +67,7 @@ impl Goal {
             Self::FastestToTakeBack => Some(Measure::Get),
             Self::SmallestAddition => Some(Measure::Added),
             Self::LeastMemory => Some(Measure::Memory),
-            Self::Caution => None,
+            Self::SmallestForecast | Self::Caution => None,
         }
     }
 }
@@ -82,6 +85,7 @@ const GOALS: [Goal; 5] = [
 pub fn summary(comparison: &Comparison) -> Vec<Sentence> {
     let mut sentences: Vec<Sentence> = cautions(comparison).collect();
     sentences.extend(GOALS.into_iter().filter_map(|goal| suits(comparison, goal)));
+    sentences.extend(smallest_forecast(comparison));
     sentences
 }
 
@@ -97,6 +101,9 @@ fn cautions(comparison: &Comparison) -> impl Iterator<Item = Sentence> {
         "The comparison was stopped before its end; what follows is what was finished by then.".to_owned()
     });
     let alone = match compared.as_slice() {
+        [] if words::is_forecast_alone(comparison) => Some(
+            "Nothing was stored: this is a forecast of sizes alone, and says nothing of speed.".to_owned(),
+        ),
         [] => Some("No strategy has figures, so there is nothing to compare.".to_owned()),
         [one] => Some(format!(
             "Only {} has figures, so there is nothing to compare it with.",
@@ -115,6 +122,55 @@ fn cautions(comparison: &Comparison) -> impl Iterator<Item = Sentence> {
         headline: String::new(),
         text,
     })
+}
+
+/// By the forecast; its bounds are taken as the ranges of rounds are.
+fn smallest_forecast(comparison: &Comparison) -> Option<Sentence> {
+    let forecast = comparison.forecast.as_ref()?;
+    let out = |name: &str| {
+        comparison.strategies.iter().any(|one| one.name == name && (one.failed.is_some() || is_baseline(one)))
+    };
+    let mut all: Vec<(&str, Spread)> = words::in_order(comparison, forecast)
+        .into_iter()
+        .filter(|(name, _)| !out(name))
+        .map(|(name, one)| {
+            let [median, low, high] = [one.bytes, one.low, one.high].map(float);
+            (name, Spread { median, low, high, rounds: 2 })
+        })
+        .collect();
+    // Stable: equal forecasts stay in the order of the comparison.
+    all.sort_by(|a, b| a.1.median.total_cmp(&b.1.median));
+    let (&(best, spread), rest) = all.split_first()?;
+    let is_level =
+        |other: &Spread| spread.difference(other, Measure::OnDisk.tolerance()) != Difference::Clear;
+    let level: Vec<&(&str, Spread)> = rest.iter().filter(|(_, other)| is_level(other)).collect();
+    let next = rest.iter().find(|(_, other)| !is_level(other));
+    let whole = float(forecast.whole.bytes);
+    let (divisor, unit) = Measure::OnDisk.unit().scale([spread.low, spread.high]);
+    let [low, high] = [spread.low, spread.high].map(|end| units::number(end / divisor));
+    let mut text = format!(
+        "{} is expected to take {} ({low} to {high} {unit}) for {} of files",
+        words::name(best),
+        units::size(spread.median),
+        units::size(whole)
+    );
+    if whole > 0.0 {
+        let _ = write!(text, ", {}", units::percent(spread.median / whole));
+    }
+    if !level.is_empty() {
+        let listed = level
+            .iter()
+            .map(|(name, other)| format!("{} ({})", words::name(name), units::size(other.median)));
+        let _ = write!(text, "; {} cannot be told from it", units::and(&few(listed.collect())));
+    }
+    if let Some((name, other)) = next {
+        let _ = write!(text, "; next comes {} with {}", words::name(name), units::size(other.median));
+    }
+    text.push('.');
+    let strategies: Vec<String> =
+        std::iter::once(best).chain(level.iter().map(|(name, _)| *name)).map(str::to_owned).collect();
+    let names = few(strategies.iter().map(|name| words::name(name)).collect());
+    Some(Sentence { goal: Goal::SmallestForecast, strategies, headline: units::or(&names), text })
 }
 
 fn suits(comparison: &Comparison, goal: Goal) -> Option<Sentence> {

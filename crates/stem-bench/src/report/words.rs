@@ -57,11 +57,19 @@ pub(super) fn amount(amount: Amount) -> String {
 /// How much of the material was measured: `all of 2.00 GiB in 412 files`, `2.00 GiB in 412 files, sampled from …`.
 pub(super) fn sampled(material: &Material) -> String {
     let (found, taken) = (total(&material.found), total(&material.sampled));
-    if material.found == material.sampled {
+    if material.sampled.is_empty() {
+        format!("{} found, nothing stored", amount(found))
+    } else if material.found == material.sampled {
         format!("all of {}", amount(taken))
     } else {
         format!("{}, sampled by kind of file from {}", amount(taken), amount(found))
     }
+}
+
+/// Whether nothing was stored and there is nothing but a forecast.
+pub(super) fn is_forecast_alone(comparison: &Comparison) -> bool {
+    comparison.forecast.as_ref().is_some_and(|forecast| !forecast.strategies.is_empty())
+        && comparison.strategies.iter().all(|one| one.rounds.is_empty() && one.stored.is_none())
 }
 
 /// The directories, shortened.
@@ -130,11 +138,15 @@ pub(super) fn machine(comparison: &Comparison) -> String {
     if parts.is_empty() { "not known".to_owned() } else { parts.join(", ") }
 }
 
-/// How many rounds, of how many, over all strategies: `5 rounds`, `3 of 5 rounds`, `3 to 5 of 5 rounds`.
+/// How many rounds, of how many, over all strategies: `5 rounds`, `3 of 5 rounds`, `3 to 5 of 5 rounds`; or that there are
+/// none because it is a forecast.
 pub(super) fn rounds(comparison: &Comparison) -> String {
     let finished =
         || comparison.strategies.iter().filter(|one| one.failed.is_none()).map(|one| one.rounds.len());
     let asked = usize::try_from(comparison.rounds).unwrap_or(usize::MAX);
+    if asked == 0 {
+        return "a forecast".to_owned();
+    }
     let (low, high) = (finished().min().unwrap_or(0), finished().max().unwrap_or(0));
     let word = if asked == 1 { "round" } else { "rounds" };
     if low == asked && high == asked {

@@ -76,8 +76,8 @@ fn head(out: &mut String, comparison: &Comparison) {
          <meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
          <title>Ways to store {what}, compared</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{style}</style>\n\
          </head>\n<body>\n<a class=\"skip\" href=\"#answers\">To the answers</a>\n<header>\n\
-         <h1>What each way of storing these files costs</h1>\n<p class=\"lead\">{count} were tried on {what}: \
-         {sampled}{classes}. {rounds}, {date}.</p>\n</header>\n<main>\n",
+         <h1>What each way of storing these files costs</h1>\n<p class=\"lead\">{count} compared on {what}: \
+         {sampled}{classes}; {rounds}, {date}.</p>\n</header>\n<main>\n",
         what = escape(&words::directories(material)),
         style = style::sheet(),
         count = escape(&units::count(
@@ -489,26 +489,33 @@ fn notes(out: &mut String, comparison: &Comparison) {
 }
 
 fn method(out: &mut String, comparison: &Comparison) {
+    let alone = words::is_forecast_alone(comparison);
     section(
         out,
         "method",
         "How this was measured",
-        "On copies of the files in a scratch directory; the files themselves were only read. Strategies took turns, round by \
+        if alone {
+            "Pieces of the files were read and tried in memory; nothing was stored."
+        } else {
+            "On copies of the files in a scratch directory; the files themselves were only read. Strategies took turns, round by \
          round, so that what else the machine did met all of them alike. Every byte that was read back was compared with the \
-         original.",
+         original."
+        },
     );
     out.push_str(&tables::material(comparison));
     let mut rows = vec![
         ("Files", words::directories(&comparison.material)),
         ("Measured", words::sampled(&comparison.material)),
     ];
-    if comparison.material.found != comparison.material.sampled {
+    if alone || comparison.material.found != comparison.material.sampled {
         rows.push(("Seed of the sample", comparison.material.seed.to_string()));
     }
     if let Some(second) = &comparison.second {
         rows.push(("Second version", format!("{}: {}", words::directories(second), words::sampled(second))));
     }
-    rows.push(("Rounds", words::rounds(comparison)));
+    if !alone {
+        rows.push(("Rounds", words::rounds(comparison)));
+    }
     let cache = measure::cache(comparison);
     if !cache.is_empty() {
         rows.push(("Reading back", cache.to_owned()));
@@ -548,7 +555,12 @@ fn command(comparison: &Comparison) -> String {
     for directory in comparison.material.directories.iter().take(20) {
         let _ = write!(out, " {}", quoted(directory));
     }
-    let _ = write!(out, " --rounds {}", comparison.rounds);
+    if comparison.rounds > 0 {
+        let _ = write!(out, " --rounds {}", comparison.rounds);
+    }
+    if comparison.forecast.is_some() {
+        out.push_str(" --predict");
+    }
     if let Some(second) = comparison.second.as_ref().and_then(|second| second.directories.first()) {
         let _ = write!(out, " --against {}", quoted(second));
     }
