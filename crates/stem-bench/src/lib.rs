@@ -1,0 +1,4 @@
+//! Compares storage strategies on people's own files.
+
+pub mod model;
+pub mod report;
