@@ -1,0 +1,3 @@
+//! Compares storage strategies on people's own files.
+
+pub mod model;
