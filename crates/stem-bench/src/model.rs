@@ -114,7 +114,7 @@ pub struct StrategyResult {
     pub failed: Option<String>,
     /// The figures of each finished round.
     pub rounds: Vec<Round>,
-    /// What it stored; the same in each round.
+    /// What it stored in the first round; others differ by little, for packs depend on which thread is first.
     pub stored: Option<Stored>,
 }
 
@@ -153,7 +153,7 @@ pub struct Round {
     pub list: Option<Operation>,
     /// Storing the second version into the same store.
     pub put_second: Option<Operation>,
-    /// Removing what the second version does not need, and compaction.
+    /// Removing what the second version does not need (without one, every fourth object), and compaction.
     pub reclaim: Option<Operation>,
 }
 
@@ -231,7 +231,8 @@ pub struct Prediction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
-    /// What it is about: `unreadable`, `changed`, `vanished`, `link`, `cache`, `noise`, `failed`, `interrupted`, `empty`.
+    /// What it is about: `unreadable`, `changed`, `vanished`, `link`, `protected`, `cut`, `empty`, `classes`, `twins`,
+    /// `forecast`, `cache`, `noise`, `failed`, `interrupted`.
     pub kind: String,
     /// For people.
     pub text: String,

@@ -73,7 +73,6 @@ pub(crate) enum Color {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "a process makes one")]
 pub(crate) enum Command {
     /// Make a repository
     #[command(after_help = examples::INIT)]
@@ -119,6 +118,13 @@ pub(crate) enum Command {
         #[arg(value_name = "ID")]
         ids: Vec<String>,
     },
+    /// Compare ways of storing on your own files
+    ///
+    /// Takes a sample of the files below DIR, lets each strategy store it and give it back several times over, in turns,
+    /// and shows what each costs in time and in space. DIR is only read; the work is done in a scratch directory on the
+    /// same file system, which needs about three times the sample's room and is gone afterwards.
+    #[command(after_help = examples::BENCH)]
+    Bench(BenchArgs),
     /// Run the main job on a generated session, start to end
     ///
     /// Makes a session of stems in a temporary directory, records it, edits it as a working day does, shelves the work,
@@ -468,6 +474,53 @@ pub(crate) struct PackArgs {
     /// Only what has been in the store for so long, such as 14d or 12h
     #[arg(long, value_name = "AGE", value_parser = stemvault::parse_age)]
     pub(crate) older_than: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is typed by itself")]
+pub(crate) struct BenchArgs {
+    /// The directories with the files
+    #[arg(required_unless_present = "list_strategies", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) dirs: Vec<PathBuf>,
+    /// What to compare: names from --list-strategies, separated by commas; `all`, `default`, or `pack-*`
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) strategies: Vec<String>,
+    /// Compare this store too, in a new part of it that is removed afterwards
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Vec<StoreUrl>,
+    /// How much to work on: a number with K, M, G or T [default: 512M; with --predict, what a minute allows]
+    #[arg(long, value_name = "SIZE", value_parser = human::parse_size, conflicts_with = "all")]
+    pub(crate) sample: Option<u64>,
+    /// Work on everything
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How often each strategy has its turn
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// Write all figures into FILE
+    #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
+    pub(crate) save: Option<PathBuf>,
+    /// Write a report with plots into FILE
+    #[arg(long, value_name = "FILE.html", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+    /// A later version of the same files: what does it add?
+    #[arg(long, value_name = "DAY2_DIR", value_hint = ValueHint::DirPath, conflicts_with = "predict")]
+    pub(crate) against: Option<PathBuf>,
+    /// Within a minute, only say what each strategy would take for everything
+    #[arg(long)]
+    pub(crate) predict: bool,
+    /// Go on with a comparison that was interrupted
+    #[arg(long, conflicts_with = "predict")]
+    pub(crate) resume: bool,
+    /// Where the work is done; decides which disk is measured
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) scratch: Option<PathBuf>,
+    /// Which sample is taken
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// List the strategies
+    #[arg(long)]
+    pub(crate) list_strategies: bool,
 }
 
 #[derive(Debug, Args)]

@@ -18,7 +18,7 @@ pub(crate) enum Json {
     Count(u64),
     /// With three digits after the point.
     Decimal(f64),
-    /// A string as its literal, quotes included.
+    /// A string as its literal, quotes included; or a document that is JSON already.
     Literal(String),
     List(Vec<Json>),
     /// Keys are literals too.
@@ -44,6 +44,11 @@ impl Json {
     /// A path of the system.
     pub(crate) fn path(path: &Path) -> Self {
         Self::Literal(fs_to_json(path.as_os_str().as_encoded_bytes()))
+    }
+
+    /// A document that somebody else wrote.
+    pub(crate) fn document(text: String) -> Self {
+        Self::Literal(text)
     }
 
     /// Anything, by what it displays as.

@@ -26,6 +26,13 @@ use crate::ui::Ui;
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let ui = Ui::scan(&args);
+    if args.get(1).is_some_and(|word| word == stem_bench::WORKER_ARGUMENT) {
+        // Not for people: `stem bench` starts this program once more for each operation.
+        return match stem_bench::work() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => ui.fail(&Failure::internal(error.to_string())),
+        };
+    }
     // A panic has been printed by the hook; what is left to do is the exit code and the JSON document of the contract.
     let run = AssertUnwindSafe(|| run(&args, ui));
     catch_unwind(run).unwrap_or_else(|_| {

@@ -8,6 +8,7 @@
 //! ends the process at once, which is safe too, only untidy. Handlers are installed when the first bar is made, so that
 //! commands that only look, and prompts, end at the first Ctrl-C as everything else does.
 
+use std::borrow::Cow;
 use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -104,7 +105,7 @@ impl Bars {
     }
 
     /// A phase with a name of its own, counted in bytes.
-    pub(crate) fn phase(&self, label: &'static str, files: u64, bytes: u64) {
+    pub(crate) fn phase(&self, label: impl Into<Cow<'static, str>>, files: u64, bytes: u64) {
         let layout = match (files, bytes) {
             (0, 0) => UNMEASURED,
             (_, 0) => BY_FILES,
@@ -118,6 +119,11 @@ impl Bars {
         self.bar.set_style(self.style(layout));
         self.bar.set_prefix(label);
         self.bar.set_length(if bytes > 0 { bytes } else { files });
+    }
+
+    /// Another name for the phase that runs.
+    pub(crate) fn label(&self, label: impl Into<Cow<'static, str>>) {
+        self.bar.set_prefix(label);
     }
 
     fn style(&self, template: &str) -> ProgressStyle {

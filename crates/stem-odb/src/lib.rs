@@ -18,6 +18,8 @@ pub mod verify;
 pub use age::parse_age;
 pub use config::{Config, DatabaseSetting, StashChoice, WorkTreePath};
 pub use error::{Error, Result};
-pub use registry::{AnyStore, Base, RepositoryStores, is_within_repository, open_repository, open_store};
+pub use registry::{
+    AnyStore, Base, RepositoryStores, backends, is_within_repository, open_repository, open_store,
+};
 pub use secret::hide_passwords;
 pub use url::StoreUrl;

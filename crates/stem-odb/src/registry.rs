@@ -35,6 +35,11 @@ const BACKENDS: &[(&str, &str, Open)] = &[
     ("memory", "memory:[?hash=blake3]", open_memory),
 ];
 
+/// The kinds of stores: scheme, and how a URL of it is written.
+pub fn backends() -> impl Iterator<Item = (&'static str, &'static str)> {
+    BACKENDS.iter().map(|&(scheme, form, _)| (scheme, form))
+}
+
 /// Opens the store that `url` names.
 pub fn open_store(url: &StoreUrl, base: Base<'_>) -> Result<AnyStore> {
     let Some((_, _, open)) = BACKENDS.iter().find(|(scheme, _, _)| *scheme == url.scheme) else {

@@ -93,6 +93,11 @@ examples! {
     UNPACK:
         "stem unpack                        make everything loose again"
         "stem unpack 3bfc2695               one object, by the beginning of its id";
+    BENCH:
+        "stem bench ~/sessions                        compare the usual strategies on a sample"
+        "stem bench ~/sessions --predict              what would everything take? within a minute"
+        "stem bench monday --against tuesday --all    what does the next version add?"
+        "stem bench ~/sessions --strategies sharded,pack-audio --save a.json --html a.html";
     DEMO:
         "stem demo                          with a session of 1 GiB"
         "stem demo --size 64M --keep        a small one, to look at afterwards"

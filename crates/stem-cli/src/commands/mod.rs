@@ -1,6 +1,7 @@
 //! The commands: each calls the engine and makes a report of what it answers.
 
 mod bare;
+mod bench;
 mod demo;
 mod gc;
 mod object;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: Cli, ui: &Ui) -> Result<Report> {
         Some(Command::Gc(args)) => gc::gc(&place.open_with(&args.database)?, &args, ui),
         Some(Command::Pack(args)) => pack::pack(&place.open_with(&args.database)?, &args, ui),
         Some(Command::Unpack { ids }) => pack::unpack(&place.open()?, &ids, ui),
+        Some(Command::Bench(args)) => bench::run(&args, ui),
         Some(Command::Demo(args)) => demo::run(&args, ui),
         Some(Command::Completions { shell }) => shell::completions(shell, ui),
         Some(Command::Man { dir }) => shell::man(dir.as_deref(), ui),

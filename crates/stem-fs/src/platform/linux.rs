@@ -140,6 +140,42 @@ fn is_known(file: impl AsFd) -> bool {
     })
 }
 
+/// Takes the pages of a file out of the system's cache, so that the next read of it is one of the disk. Says whether the
+/// file's beginning is gone from there: pages that wait to be written, or that a process has mapped, stay, and a file
+/// system in memory has nowhere else to keep them.
+pub fn drop_cached(file: &File) -> bool {
+    if rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).is_err() {
+        return false;
+    }
+    let mut byte = [0];
+    let nowait = rustix::io::ReadWriteFlags::NOWAIT;
+    // A read that is not allowed to wait for the disk finds only what is cached.
+    let read = rustix::io::preadv2(file, &mut [io::IoSliceMut::new(&mut byte)], 0, nowait);
+    matches!(read, Err(Errno::AGAIN) | Ok(0))
+}
+
+/// The kind of file system that holds `path`, by the name that people know it by; `None` for one that is not known here.
+pub fn file_system(path: &std::path::Path) -> Option<&'static str> {
+    // Magic numbers: `statfs(2)`.
+    Some(match u32::try_from(rustix::fs::statfs(path).ok()?.f_type).ok()? {
+        0xEF53 => "ext4",
+        0x5846_5342 => "XFS",
+        0x9123_683E => "btrfs",
+        0xF2F5_2010 => "F2FS",
+        0x0102_1994 => "tmpfs",
+        0x794C_7630 => "overlayfs",
+        0x6969 => "NFS",
+        0xFF53_4D42 | 0xFE53_4D42 => "SMB",
+        0x6573_5546 => "FUSE",
+        0x2FC1_2FC1 => "ZFS",
+        0xCA45_1A4E => "bcachefs",
+        0x2011_BAB0 => "exFAT",
+        0x4D44 => "FAT",
+        0x7366_746E => "NTFS",
+        _ => return None,
+    })
+}
+
 /// Whether `syncfs` makes everything on this file system durable and reports write errors.
 pub(crate) fn can_sync_all(dir: &DirHandle) -> bool {
     is_known(dir)

@@ -208,6 +208,16 @@ pub fn available_space(_path: &Path) -> Option<u64> {
     None
 }
 
+/// Makes a directory; who may look into it is inherited here.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    std::fs::create_dir(path)
+}
+
+/// Processor time of this process; not known here.
+pub fn processor_time() -> Option<std::time::Duration> {
+    None
+}
+
 /// How many files this process may have open at once, guessed low.
 pub fn open_file_limit() -> u64 {
     256

@@ -34,6 +34,16 @@ pub(crate) fn data_range(_file: &File, _at: u64) -> io::Result<Option<DataRange>
     Ok(None)
 }
 
+/// Takes the pages of a file out of the system's cache; not possible here.
+pub fn drop_cached(_file: &File) -> bool {
+    false
+}
+
+/// The kind of file system that holds `path`; not known here.
+pub fn file_system(_path: &std::path::Path) -> Option<&'static str> {
+    None
+}
+
 pub(crate) fn can_sync_all(_dir: &DirHandle) -> bool {
     false
 }

@@ -232,6 +232,18 @@ pub fn available_space(path: &Path) -> Option<u64> {
     found.f_bavail.checked_mul(found.f_frsize)
 }
 
+/// Makes a directory that only this user may look into.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::mkdir(path, Mode::RWXU)?)
+}
+
+/// Processor time that this process has used so far, user and system, of all its threads; `None` when the system does not
+/// say.
+pub fn processor_time() -> Option<std::time::Duration> {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Some(std::time::Duration::new(u64::try_from(used.tv_sec).ok()?, u32::try_from(used.tv_nsec).ok()?))
+}
+
 /// How many files this process may have open at once.
 pub fn open_file_limit() -> u64 {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20)
