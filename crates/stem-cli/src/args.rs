@@ -73,6 +73,7 @@ pub(crate) enum Color {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "a process makes one")]
 pub(crate) enum Command {
     /// Make a repository
     #[command(after_help = examples::INIT)]

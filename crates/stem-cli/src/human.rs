@@ -7,6 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stemvault::format::stamp::Stamp;
 use stemvault::format::text::PyStr;
 
+/// Columns of the terminal that standard output goes to, or what `COLUMNS` says; `None` where nobody reads lines.
+pub(crate) fn columns() -> Option<u16> {
+    let said =
+        std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&columns| columns > 0);
+    said.or_else(|| terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0))
+}
+
 /// Bytes in the units of disks and memory: `512 B`, `1.5 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

@@ -18,4 +18,4 @@ mod words;
 pub use html::{PlotError, html};
 pub use saved::{LoadError, load, save};
 pub use summary::{Goal, Sentence, summary};
-pub use table::{TableStyle, table};
+pub use table::{TableStyle, sentences, table};

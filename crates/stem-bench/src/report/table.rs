@@ -14,6 +14,7 @@ use crate::model::{Class, Comparison};
 use super::judge::{Place, Standing, places};
 use super::measure::{self, Measure, Unit, float};
 use super::stats::Difference;
+use super::summary::summary;
 use super::{units, words};
 
 const NAME: Style = AnsiColor::Yellow.on_default();
@@ -69,6 +70,17 @@ pub fn table(comparison: &Comparison, style: TableStyle) -> String {
     }
     forecast(&mut out, comparison, width);
     foot(&mut out, comparison);
+    out.text
+}
+
+/// The sentences of [`summary`](super::summary()) as text, a paragraph each. Ends with a line feed, if there are any.
+pub fn sentences(comparison: &Comparison, style: TableStyle) -> String {
+    let width = usize::from(style.width.unwrap_or(u16::MAX)).clamp(30, 100);
+    let mut out = Output { text: String::new(), width, color: style.color };
+    for sentence in summary(comparison) {
+        out.paragraph(BOLD, sentence.goal.heading());
+        out.paragraph(Style::new(), &format!("  {}", sentence.text));
+    }
     out.text
 }
 

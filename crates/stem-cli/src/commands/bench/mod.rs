@@ -149,15 +149,18 @@ fn interrupted(comparison: &Comparison, options: &Options) -> Failure {
 fn report(comparison: &Comparison, args: &BenchArgs, ui: &Ui) -> Result<Report> {
     let mut report = Report::nothing();
     if ui.json() {
-        report.json = Some(Json::document(output::document(comparison)?));
+        report.json = Some(Json::document(output::document(comparison)?.trim_end().to_owned()));
     } else {
-        report.out = output::table(comparison);
+        report.out = output::text(comparison);
         for file in args.save.iter().chain(&args.html) {
             report.line(format_args!("Written: {NAME}{}{NAME:#}", human::path(file)));
         }
     }
-    for note in &comparison.notes {
-        report.note(note.text.clone());
+    // The text has them below its tables.
+    if ui.json() {
+        for note in &comparison.notes {
+            report.note(note.text.clone());
+        }
     }
     for strategy in &comparison.strategies {
         if let Some(reason) = &strategy.failed {

@@ -1,13 +1,13 @@
 //! What was found, as text and as files.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
-use stem_bench::model::{Comparison, Operation, Round, StrategyResult};
+use stem_bench::model::Comparison;
+use stem_bench::report::{self, TableStyle};
 use stemvault::{Dir, Publish, RelPath};
 
 use super::parent;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, chain};
 use crate::human;
 
 /// Refuses a file that cannot be written, before an hour is spent on what is to be in it.
@@ -31,78 +31,28 @@ fn write(file: &Path, bytes: &[u8]) -> Result<()> {
     dir.write_durable(&name, bytes, &dir, Publish::Replace).map_err(|error| failed(&error))
 }
 
-/// All figures.
+/// All figures, as they are saved.
 pub(super) fn document(comparison: &Comparison) -> Result<String> {
-    serde_json::to_string_pretty(comparison).map_err(|error| Failure::internal(error.to_string()))
+    let mut bytes = Vec::new();
+    report::save(comparison, &mut bytes).map_err(|error| Failure::internal(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| Failure::internal(error.to_string()))
 }
 
 /// Writes all figures.
 pub(super) fn save(comparison: &Comparison, file: &Path) -> Result<()> {
-    let mut text = document(comparison)?;
-    text.push('\n');
-    write(file, text.as_bytes())
+    write(file, document(comparison)?.as_bytes())
 }
 
 /// Writes a report.
 pub(super) fn html(comparison: &Comparison, file: &Path) -> Result<()> {
-    let escaped = table(comparison).replace('&', "&amp;").replace('<', "&lt;");
-    let page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>stem bench</title>\n<pre>{escaped}</pre></html>\n"
-    );
+    let page = report::html(comparison).map_err(|error| Failure::internal(chain(&error)))?;
     write(file, page.as_bytes())
 }
 
-/// A line for each strategy, medians of its rounds.
-pub(super) fn table(comparison: &Comparison) -> String {
-    let mut text = String::new();
-    // Writing into a string cannot fail.
-    if let Some(forecast) = &comparison.forecast {
-        let _ = writeln!(
-            text,
-            "Of {} in {}, read {}:",
-            human::size(forecast.whole.bytes),
-            human::count(forecast.whole.files, "file", "files"),
-            human::size(forecast.read.bytes)
-        );
-        for strategy in &comparison.strategies {
-            let Some(found) = forecast.strategies.get(&strategy.name) else { continue };
-            let (bytes, low, high) =
-                (human::size(found.bytes), human::size(found.low), human::size(found.high));
-            let _ = writeln!(text, "{:20} {bytes:>12}   ({low} to {high})", strategy.name);
-        }
-        return text;
-    }
-    let _ = writeln!(
-        text,
-        "{:20} {:>12} {:>12} {:>12} {:>12} {:>12}",
-        "strategy", "stored", "put MiB/s", "get MiB/s", "put CPU s", "put memory"
-    );
-    for strategy in comparison.strategies.iter().filter(|strategy| !strategy.rounds.is_empty()) {
-        let stored = strategy.stored.as_ref().map(|stored| human::size(stored.bytes)).unwrap_or_default();
-        let speed = |operation: fn(&Round) -> Option<Operation>| {
-            median(strategy, |round| operation(round).map(|done| rate(&done)))
-        };
-        let cpu = median(strategy, |round| round.put.map(|put| put.cpu_seconds));
-        let memory = strategy.rounds.iter().filter_map(|round| Some(round.put?.peak_memory)).max();
-        let _ = writeln!(
-            text,
-            "{:20} {stored:>12} {:>12.0} {:>12.0} {cpu:>12.2} {:>12}",
-            strategy.name,
-            speed(|round| round.put),
-            speed(|round| round.get),
-            human::size(memory.unwrap_or(0))
-        );
-    }
-    text
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a rate is shown")]
-fn rate(done: &Operation) -> f64 {
-    if done.seconds > 0.0 { done.bytes as f64 / done.seconds / f64::from(1 << 20) } else { 0.0 }
-}
-
-fn median(strategy: &StrategyResult, figure: impl Fn(&Round) -> Option<f64>) -> f64 {
-    let mut figures: Vec<f64> = strategy.rounds.iter().filter_map(figure).collect();
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(0.0)
+/// For people, with styles: what suits which goal, then the figures.
+pub(super) fn text(comparison: &Comparison) -> String {
+    let style = TableStyle { width: human::columns(), color: true };
+    let sentences = report::sentences(comparison, style);
+    let gap = if sentences.is_empty() { "" } else { "\n" };
+    format!("{sentences}{gap}{}", report::table(comparison, style))
 }

@@ -25,8 +25,7 @@ pub(super) fn push(vault: &Vault, given: args::PushOptions, paths: &[OsString], 
         keep_safe,
         store: _,
         database: _,
-    } =
-        given;
+    } = given;
     let paths: Vec<RelPath> =
         paths.iter().map(|path| operands::tree_path(path, vault)).collect::<Result<_>>()?;
     let head = operands::head_choice(head_manifest.as_deref(), no_head)?;
