@@ -5,7 +5,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use stemvault::{Phase, PushOptions};
+use stemvault::format::Manifest;
+use stemvault::format::intent::{Intent, IntentKind, encode};
+use stemvault::{ObjectId, Phase, PushOptions, RelPath, Silent};
+use stemvault_tests::golden::hex;
 use stemvault_tests::hook::At;
 use stemvault_tests::hostile::{entry_text, manifest_text};
 use stemvault_tests::repo::Repo;
@@ -103,4 +106,34 @@ fn what_a_failed_push_cannot_put_back_for_a_file_is_still_somewhere() {
     });
     assert_all_held(&repo);
     assert!(repo.holds(b"a file now"));
+}
+
+/// A file that was busy, or out of reach, when its turn came is in the record of its push and in no object.
+#[test]
+fn what_a_record_names_and_the_entry_does_not_is_left_alone() {
+    let repo = Repo::new();
+    repo.write("a.wav", "bytes of a");
+    repo.push();
+    let saved = repo.list().remove(0);
+    for (name, bytes) in [("a.wav", "bytes of a"), ("busy.wav", "bytes of nobody else")] {
+        repo.write(name, bytes);
+    }
+    let mut entry = saved.entry.unwrap();
+    let row = |path: &str, bytes: &str| {
+        (RelPath::new(path).unwrap(), hex(bytes.as_bytes()).parse::<ObjectId>().unwrap())
+    };
+    let rows = vec![row("a.wav", "bytes of a"), row("busy.wav", "bytes of nobody else")];
+    entry.manifest = Manifest::new(rows).unwrap();
+    let stem = entry.stem.as_mut().unwrap();
+    stem.files.push(stem.files[0]);
+    let intent = Intent { kind: IntentKind::Adopt, head: Manifest::default(), entry };
+    let token = saved.stash_id.rsplit('-').next().unwrap();
+    let journal = repo.root().join(".muse/stem/journal");
+    fs::create_dir_all(&journal).unwrap();
+    fs::write(journal.join(format!("push-{token}-0.json")), encode(&intent).unwrap()).unwrap();
+
+    repo.vault.stash().recover(&Silent).unwrap();
+    assert_eq!(repo.texts(), [("busy.wav".to_owned(), "bytes of nobody else".to_owned())].into());
+    assert!(!repo.vault.stash().is_interrupted().unwrap());
+    repo.assert_sound();
 }

@@ -4,6 +4,7 @@
 //! dead.
 
 use stem_fs::{Barrier, Dir, Publish, RelPath};
+use stem_hash::ObjectId;
 
 use crate::Stash;
 use crate::error::{Error, Result};
@@ -147,12 +148,18 @@ fn recover_pushes(stash: Stash<'_>, progress: &dyn Progress) -> Result<()> {
             }
         };
         let ending = format!("-{}.json", leftover.token);
-        let has_entry = stack.slots()?.iter().any(|slot| slot.name.as_bytes().ends_with(ending.as_bytes()));
+        let mut slots = stack.slots()?.into_iter();
+        let slot = slots.find(|slot| slot.name.as_bytes().ends_with(ending.as_bytes()));
         let recovery = Recovery { stash, work: &work, tmp: &tmp, barrier: &barrier, progress };
-        match (has_entry, intent.kind) {
-            (true, _) => recovery.finish(&intent)?,
-            (false, IntentKind::Clear) => {}
-            (false, IntentKind::Adopt) => recovery.undo(intent, &mut stack)?,
+        match (slot, intent.kind) {
+            // Of an entry that cannot be read nobody knows what it saved, and so nothing goes.
+            (Some(slot), _) => match stack.find(&slot) {
+                Ok(Some(entry)) => recovery.finish(&intent, &entry.manifest)?,
+                Ok(None) | Err(Error::UnreadableEntry { .. }) => {}
+                Err(error) => return Err(error),
+            },
+            (None, IntentKind::Clear) => {}
+            (None, IntentKind::Adopt) => recovery.undo(intent, &mut stack)?,
         }
         done.push(leftover.name);
     }
@@ -245,14 +252,15 @@ impl Recovery<'_> {
         Ok((returned, stuck))
     }
 
-    /// The push has its entry: what it saved goes, and HEAD's files come.
-    fn finish(&self, intent: &Intent) -> Result<()> {
+    /// The push has its entry: what it saved goes, and HEAD's files come. A record names what was to be saved; what was
+    /// saved is what the entry names, for a file may have been busy, or out of reach, when its turn came.
+    fn finish(&self, intent: &Intent, saved: &Manifest) -> Result<()> {
         let restorer = self.restorer();
         let algorithm = self.stash.store.capabilities().algorithm;
         let mut changed = 0;
         for (path, id) in intent.entry.manifest.iter() {
             let Ok(Some(stat)) = self.work.stat(path) else { continue };
-            if intent.head.get(path) == Some(id) {
+            if intent.head.get(path) == Some(id) || saved.get(path) != Some(id) || !self.is_whole(id)? {
                 continue;
             }
             // Nothing is believed of the time before: the bytes decide.
@@ -278,6 +286,12 @@ impl Recovery<'_> {
             self.progress.warn(&format!("an interrupted push was finished: {changed} files brought to HEAD"));
         }
         Ok(())
+    }
+
+    /// Whether the store gives back the object, every byte of it.
+    fn is_whole(&self, id: &ObjectId) -> Result<bool> {
+        let Some(mut object) = self.stash.store.open(id)? else { return Ok(false) };
+        Ok(std::io::copy(&mut object, &mut std::io::sink()).is_ok())
     }
 }
 
