@@ -22,7 +22,10 @@ use crate::json::Json;
 use crate::report::Report;
 use crate::ui::Ui;
 
+mod copy;
 mod examples;
+
+pub(crate) use copy::CopyArgs;
 
 /// Shelve and restore work in progress in audio repositories.
 ///
@@ -100,6 +103,13 @@ pub(crate) enum Command {
     /// code is 4 when something is damaged or missing; the paths affected are listed. Nothing is ever deleted.
     #[command(after_help = examples::VERIFY)]
     Verify(VerifyArgs),
+    /// Copy what another store or repository lacks, and stash entries with it
+    ///
+    /// FROM and TO are directories of repositories or URLs of stores. What is there already is not sent, so a copy that was
+    /// stopped goes on when it is started again. Every object is verified on its way; an entry is added when everything that
+    /// it names is there. The exit code is 4 when something could not be copied.
+    #[command(after_help = examples::COPY)]
+    Copy(CopyArgs),
     /// Remove objects that nothing needs any more
     ///
     /// An object is needed by entries, snapshots and commits, by what `stem stash undo` can bring back, and by stashes of
@@ -441,7 +451,7 @@ pub(crate) struct VerifyArgs {
     /// Leave out what a run before found sound before it was stopped
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Verify this store, instead of the repository's
+    /// Verify this store, instead of the repository's; needs no repository
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
     /// With --repair: bring objects back from this store too

@@ -4,6 +4,9 @@
 //! whole. Every store is asked before the answer is "there is none", and one that is damaged or away does not hide the
 //! others. Repairing is asked for ([`Mirror::repairing`]): who only reads must not write.
 //!
+//! A put that fails in one of them leaves the object in those before: taking it back could take it from somebody who relies
+//! on it by now. A second put of the same bytes completes it.
+//!
 //! A quorum (most of them are enough) was rejected: with two stores it promises nothing, and it needs a record of what is
 //! owed to whom. A mirror that lost a part of itself is completed by `stem copy`, or by repair as it is read. Files are
 //! not adopted, for one file cannot be in two places.
@@ -321,7 +324,7 @@ impl ObjectStore for Mirror {
 
     fn sync(&self) -> Result<()> {
         // All, whatever the first one says.
-        let results: Vec<Result<()>> = self.0.stores().map(|store| store.sync()).collect();
+        let results: Vec<Result<()>> = self.0.stores().map(ObjectStore::sync).collect();
         results.into_iter().collect()
     }
 

@@ -38,6 +38,7 @@
 //! # }
 //! ```
 
+mod copy;
 mod error;
 mod exchange;
 mod gc;
@@ -45,6 +46,7 @@ mod pack;
 mod vault;
 mod verify;
 
+pub use copy::{CopiedEntry, CopyOptions, CopyPlace, CopyResult, copy};
 pub use error::{Error, Result};
 pub use exchange::{
     BundleCompression, ExchangeError, ExportOptions, ExportResult, ImportOptions, ImportResult,
@@ -58,10 +60,12 @@ pub use stem_fs::{
     collect_leftovers, open_file_limit, raise_open_file_limit, show_bytes,
 };
 pub use stem_hash::{Algorithm, Checksum, Digest, HashOptions, Hasher, IdPrefix, ObjectId, hash_reader};
-pub use stem_layers::{Metrics, Overlay, ReadOnly, Retry, RetryPolicy, Verifying};
+pub use stem_layers::{
+    Metrics, Mirror, Overlay, ReadOnly, Retry, RetryPolicy, TierOptions, Tiered, Verifying, Waiting, Writing,
+};
 pub use stem_odb::gc::Unneeded;
 pub use stem_odb::verify::BadObject;
-pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_store, parse_age};
+pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_existing, open_store, parse_age};
 pub use stem_stash::Error as StashError;
 pub use stem_stash::*;
 pub use stem_store::{
@@ -70,7 +74,9 @@ pub use stem_store::{
     RestoreOptions, Restored, Verified, Verify, VerifyingReader, Written, copy_verified,
 };
 pub use vault::{DatabaseOrigin, Vault};
-pub use verify::{Affected, DamagedObject, DamagedRecord, Problem, VerifyOptions, VerifyResult};
+pub use verify::{
+    Affected, DamagedObject, DamagedRecord, Problem, VerifyOptions, VerifyResult, verify_store,
+};
 
 /// The errors of stores, apart from [`Error`].
 pub mod store_error {

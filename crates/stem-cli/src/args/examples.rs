@@ -81,7 +81,12 @@ examples! {
     VERIFY:
         "stem verify                        check everything that is kept"
         "stem verify --repair               put damage aside and heal it from other copies"
-        "stem verify --resume               go on after Ctrl-C";
+        "stem verify --resume               go on after Ctrl-C"
+        "stem verify --store sharded:/mnt/nas/objects";
+    COPY:
+        "stem copy . sharded:/mnt/nas/objects        all objects of this repository, for safety"
+        "stem copy . ../album --stash 0              the newest entry into another repository"
+        "stem copy -n . pack:/mnt/nas/packs          what would have to be sent?";
     GC:
         "stem gc --dry-run                  what is not needed, and what would go now"
         "stem gc                            note what is not needed; remove what is so for 14 days"

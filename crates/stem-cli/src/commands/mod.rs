@@ -2,6 +2,7 @@
 
 mod bare;
 mod bench;
+mod copy;
 mod demo;
 mod gc;
 mod object;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use stemvault::{DatabaseOrigin, SecretText, StoreUrl, Vault};
 
 use crate::args::{Cli, Command, DatabaseArgs};
-use crate::failure::{Engine as _, Failure, Result};
+use crate::failure::{Engine as _, Failure, Result, exit};
 use crate::report::Report;
 use crate::ui::Ui;
 
@@ -38,7 +39,13 @@ pub(crate) fn run(cli: Cli, ui: &Ui) -> Result<Report> {
         Some(Command::Snapshot(args)) => repository::snapshot(&place.open_with(&args.database)?, args, ui),
         Some(Command::Stash(args)) => stash::run(&place, args, ui),
         Some(Command::Object(command)) => object::run(&place, command, ui),
-        Some(Command::Verify(args)) => verify::verify(&place.open_with(&args.database)?, &args, ui),
+        Some(Command::Copy(args)) => copy::copy(&args, ui),
+        Some(Command::Verify(args)) => match place.open_with(&args.database) {
+            Err(failure) if failure.exit == exit::NO_REPOSITORY && args.store.is_some() => {
+                verify::verify_store(&args, ui)
+            }
+            vault => verify::verify(&vault?, &args, ui),
+        },
         Some(Command::Gc(args)) => gc::gc(&place.open_with(&args.database)?, &args, ui),
         Some(Command::Pack(args)) => pack::pack(&place.open_with(&args.database)?, &args, ui),
         Some(Command::Unpack { ids }) => pack::unpack(&place.open()?, &ids, ui),

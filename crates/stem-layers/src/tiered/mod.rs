@@ -207,7 +207,10 @@ impl Tiered {
     /// The slower store's. What it did not confirm waits still. Also when the cache cannot give an object, after all others
     /// were sent.
     pub fn send(&self) -> Result<()> {
-        self.inner.send(&AtomicBool::new(false))
+        match self.inner.send(&AtomicBool::new(false))?.into_iter().next() {
+            None => Ok(()),
+            Some((_, error)) => Err(error),
+        }
     }
 
     /// Removes from the cache what was unused longest, if the cache is larger than its size, and says how many bytes went.
@@ -264,9 +267,7 @@ impl Inner {
                     puts.spent = true;
                     return Err(error);
                 }
-                if self.options.writing == Writing::Through {
-                    self.send(&AtomicBool::new(false)).inspect_err(|_| self.puts.lock().spent = true)?;
-                }
+                self.send_own(&[(*id, len)])?;
             }
         }
         self.grow(len);
@@ -290,10 +291,24 @@ impl Inner {
             return Err(error);
         }
         drop(puts);
-        if self.options.writing == Writing::Through {
-            self.send(&AtomicBool::new(false)).inspect_err(|_| self.puts.lock().spent = true)?;
+        self.send_own(&rows)
+    }
+
+    /// Where it is written through, sends the queue, and fails when one of these objects could not be sent. What others left
+    /// there in a state that it cannot be sent in is not for us to tell.
+    fn send_own(&self, rows: &[(ObjectId, u64)]) -> Result<()> {
+        if self.options.writing != Writing::Through {
+            return Ok(());
         }
-        Ok(())
+        let held = self.send(&AtomicBool::new(false)).inspect_err(|_| self.puts.lock().spent = true)?;
+        let own: HashSet<ObjectId> = rows.iter().map(|(id, _)| *id).collect();
+        match held.into_iter().find(|((id, _), _)| own.contains(id)) {
+            None => Ok(()),
+            Some((_, error)) => {
+                self.puts.lock().spent = true;
+                Err(error)
+            }
+        }
     }
 
     /// Whether this object was put and has not arrived.

@@ -261,7 +261,7 @@ impl Maintain for Tiered {
 
     /// What is kept for good; the cache is a copy.
     fn stored_bytes(&self) -> Result<Option<u64>> {
-        self.inner.remote.ask(Operation::List, None, |remote| remote.stored_bytes())
+        self.inner.remote.ask(Operation::List, None, Maintain::stored_bytes)
     }
 
     /// Which of the copies it should be nobody can say.

@@ -42,11 +42,12 @@ enum Sent {
 }
 
 impl Inner {
-    /// Sends everything that is queued now. An object that the cache cannot give does not keep the others back.
-    pub(super) fn send(&self, stop: &AtomicBool) -> Result<()> {
+    /// Sends everything that is queued now. An object that the cache cannot give does not keep the others back: those are the
+    /// answer.
+    pub(super) fn send(&self, stop: &AtomicBool) -> Result<Vec<(Row, Error)>> {
         let names = self.state.queue_names()?;
         if names.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let _alone = self.state.alone(Alone::Upload)?;
         self.send_lists(stop)
@@ -55,40 +56,38 @@ impl Inner {
     /// As [`send`](Self::send), unless another process is at it: then `false`.
     fn send_unless_busy(&self, stop: &AtomicBool) -> Result<bool> {
         let Some(_alone) = self.state.try_alone(Alone::Upload)? else { return Ok(false) };
-        self.send_lists(stop).map(|()| true)
+        match self.send_lists(stop)?.into_iter().next() {
+            None => Ok(true),
+            Some((_, error)) => Err(error),
+        }
     }
 
-    fn send_lists(&self, stop: &AtomicBool) -> Result<()> {
-        let mut held = None;
+    fn send_lists(&self, stop: &AtomicBool) -> Result<Vec<(Row, Error)>> {
+        let mut held = Vec::new();
         for name in self.state.queue_names()? {
-            if let Some(segment) = self.state.segment(&name)?
-                && let Some(error) = self.send_list(segment, stop)?
-            {
-                held = Some(error);
+            if let Some(segment) = self.state.segment(&name)? {
+                held.extend(self.send_list(segment, stop)?);
             }
         }
         self.arrived();
-        held.map_or(Ok(()), Err)
+        Ok(held)
     }
 
-    /// Sends one list, and says why something of it stays.
-    fn send_list(&self, mut segment: Segment, stop: &AtomicBool) -> Result<Option<Error>> {
+    /// Sends one list, and says what of it stays, and why.
+    fn send_list(&self, mut segment: Segment, stop: &AtomicBool) -> Result<Vec<(Row, Error)>> {
         let rows = std::mem::take(&mut segment.list.rows);
-        let (mut kept, mut why) = (Vec::new(), None);
+        let mut kept: Vec<(Row, Error)> = Vec::new();
         let mut rest = rows.as_slice();
         while !rest.is_empty() {
             let (batch, after) = rest.split_at(batch_len(rest));
             rest = after;
             let held =
                 self.send_batch(batch, segment.list.kind, stop).inspect_err(|_| self.remote.forget())?;
-            for (row, error) in held {
-                kept.push(row);
-                why = Some(error);
-            }
-            let open: Vec<Row> = kept.iter().chain(rest).copied().collect();
+            kept.extend(held);
+            let open: Vec<Row> = kept.iter().map(|(row, _)| row).chain(rest).copied().collect();
             self.state.shorten(&segment, open)?;
         }
-        Ok(why)
+        Ok(kept)
     }
 
     /// Sends, syncs and asks. What the cache could not give is the answer.
