@@ -361,8 +361,15 @@ impl Inner {
         if touched.len() >= MAX_TOUCHED {
             let rows = std::mem::take(&mut *touched);
             drop(touched);
-            // Without the note they look older than they are.
-            let _ = self.state.note_access(rows);
+            self.note(rows);
+        }
+    }
+
+    /// Notes uses on disk. Without the note objects look older than they are, which hinders nobody.
+    fn note(&self, rows: HashMap<ObjectId, u64>) {
+        let noted = self.state.note_access(rows).and_then(|()| self.state.join_many_accesses());
+        if let Err(error) = noted {
+            tracing::debug!(store = self.name(), %error, "uses of objects were not noted");
         }
     }
 
@@ -399,7 +406,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let touched = std::mem::take(&mut *self.touched.get_mut());
         if !touched.is_empty() {
-            let _ = self.state.note_access(touched);
+            self.note(touched);
         }
         let puts = self.puts.get_mut();
         if puts.pending.is_empty() && !puts.loose_end {

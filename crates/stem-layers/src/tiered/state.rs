@@ -19,6 +19,9 @@ use super::format::{self, List, ListError, ListKind, MAX_TIER, Row, TierFile};
 /// Most lists of one kind.
 const MAX_LISTS: usize = 100_000;
 
+/// From so many lists of access times on they are joined.
+const MANY_LISTS: usize = 32;
+
 /// What only one may do at a time, in all processes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Alone {
@@ -283,6 +286,16 @@ impl State {
             }
         }
         Ok((times, names))
+    }
+
+    /// Joins the lists of access times when there are many, as where nothing ever has to leave the cache.
+    pub(super) fn join_many_accesses(&self) -> Result<()> {
+        if self.names(&self.access)?.len() < MANY_LISTS {
+            return Ok(());
+        }
+        let Some(_alone) = self.try_alone(Alone::Evict)? else { return Ok(()) };
+        let (times, lists) = self.accesses()?;
+        self.join_accesses(&lists, times)
     }
 
     /// Replaces these lists of access times by one. The caller evicts alone.
