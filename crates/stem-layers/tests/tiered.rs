@@ -324,6 +324,44 @@ fn two_handles_share_a_cache_and_its_queue() {
 }
 
 #[test]
+fn a_cache_that_is_much_too_small_serves_everybody_all_the_same() {
+    let ground = Ground::new(Duration::ZERO);
+    let small = |writing| TierOptions { writing, size: Some(3_000) };
+    let (one, other) = (ground.open(small(Writing::Through)), ground.open(small(Writing::Back)));
+    let object = |seed: u64| noise(seed, 300 + usize::try_from(seed % 7).unwrap() * 100);
+    std::thread::scope(|scope| {
+        for worker in 0..4_u64 {
+            let (one, other) = (&one, &other);
+            scope.spawn(move || {
+                let tier = if worker % 2 == 0 { one } else { other };
+                for round in 0..60 {
+                    let seed = (round * 7 + worker * 13) % 40;
+                    let id = tier.put(&mut &object(seed)[..], &at_sync()).unwrap().digest.id;
+                    assert!(tier.get(&id, 10_000).unwrap().unwrap() == object(seed));
+                    if round % 5 == worker {
+                        tier.sync().unwrap();
+                        let _ = tier.evict();
+                        assert!(tier.get(&id, 10_000).unwrap().unwrap() == object(seed));
+                    }
+                }
+                tier.sync().unwrap();
+            });
+        }
+    });
+    one.send().unwrap();
+    one.evict().unwrap();
+    drop((one, other));
+    let tier = ground.open(small(Writing::Through));
+    assert_eq!(tier.waiting().unwrap().objects, 0);
+    for seed in 0..40 {
+        let id = digest(Algorithm::Sha256, &object(seed)).id;
+        assert!(ground.far.inner().get(&id, 10_000).unwrap().unwrap() == object(seed));
+        assert!(tier.get(&id, 10_000).unwrap().unwrap() == object(seed));
+        assert!(tier.stat(&id).unwrap().is_some());
+    }
+}
+
+#[test]
 fn a_list_that_is_damaged_costs_a_look_and_one_of_later_makes_refuses() {
     let ground = Ground::new(Duration::ZERO);
     ground.far.set_offline(true);
