@@ -22,7 +22,7 @@ use super::state::{Alone, Segment};
 use super::{Inner, Writing};
 
 /// Most objects that are sent before the slower store is synced and asked.
-const BATCH_OBJECTS: usize = 512;
+const BATCH_OBJECTS: usize = 4096;
 /// Most bytes, if that is more than one object.
 const BATCH_BYTES: u64 = 64 << 20;
 /// How many objects are sent at once.
