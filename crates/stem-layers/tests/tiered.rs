@@ -389,6 +389,41 @@ fn a_list_that_is_damaged_costs_a_look_and_one_of_later_makes_refuses() {
 }
 
 #[test]
+fn hostile_files_in_the_state_reserve_nothing_and_lose_nothing() {
+    let ground = Ground::new(Duration::ZERO);
+    ground.far.set_offline(true);
+    let tier = ground.open(BACK);
+    put_all(&tier, 0..3, 100);
+    tier.sync().unwrap();
+    drop(tier);
+    let state = ground.root.path().join("state");
+    let name = |n: u32| format!("{n:016x}-{n:016x}");
+    for (n, dir) in [(1, "queue"), (2, "access")] {
+        let huge = fs::File::create(state.join(dir).join(name(n))).unwrap();
+        huge.set_len(1 << 40).unwrap();
+        // Names of others are left alone, whatever they are.
+        fs::write(state.join(dir).join("foreign"), b"x").unwrap();
+        fs::create_dir(state.join(dir).join(name(n + 10))).unwrap();
+        fs::write(state.join(dir).join(name(n + 20)), b"").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", state.join(dir).join(name(n + 30))).unwrap();
+    }
+    let options = TierOptions { size: Some(50), ..BACK };
+    let tier = ground.open(options);
+    assert_eq!(tier.waiting().unwrap().objects, 3);
+    assert!(!state.join("queue").join(name(1)).exists() && state.join("queue/foreign").exists());
+    ground.far.set_offline(false);
+    tier.send().unwrap();
+    tier.evict().unwrap();
+    assert_eq!(ground.far.inner().ids(&IdPrefix::ALL).unwrap().len(), 3);
+    drop(tier);
+    for bytes in [vec![b'x'; 100_000], b"stem-tier 9\n".to_vec(), Vec::new()] {
+        fs::write(state.join("tier"), bytes).unwrap();
+        let error = ground.try_open(BACK).unwrap_err();
+        assert!(error.path().is_some_and(|path| path.ends_with("tier")), "{error}");
+    }
+}
+
+#[test]
 fn a_state_directory_belongs_to_one_store() {
     let ground = Ground::new(Duration::ZERO);
     drop(ground.open(TierOptions::default()));
