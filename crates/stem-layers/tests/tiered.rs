@@ -148,6 +148,43 @@ fn the_queue_survives_a_restart_and_a_store_that_is_away() {
 }
 
 #[test]
+fn a_cache_that_is_not_there_forgets_nothing() {
+    let ground = Ground::new(Duration::ZERO);
+    ground.far.set_offline(true);
+    let tier = ground.open(BACK);
+    let ids = put_all(&tier, 0..5, 300);
+    tier.sync().unwrap();
+    // And one that is killed before it can queue what it put.
+    drop(tier);
+    let (cache, aside) = (ground.root.path().join("cache"), ground.root.path().join("aside"));
+    fs::rename(&cache, &aside).unwrap();
+    fs::write(ground.root.path().join("state/writers").join(format!("{0:016x}-{0:016x}", 1)), b"").unwrap();
+    ground.far.set_offline(false);
+    let tier = ground.open(TierOptions::default());
+    assert_eq!(tier.send().unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(tier.waiting().unwrap().objects, 5);
+    assert_eq!(ground.lists("writers").len(), 1);
+    drop(tier);
+    fs::rename(&aside, &cache).unwrap();
+    let tier = ground.open(TierOptions::default());
+    assert_eq!(ground.lists("writers").len(), 0);
+    tier.send().unwrap();
+    assert!(ids.iter().all(|id| ground.far.inner().contains(id).unwrap()));
+    // What is removed is not waited for.
+    ground.far.set_offline(true);
+    let tier = ground.open(BACK);
+    let more = put_all(&tier, 10..12, 300);
+    tier.sync().unwrap();
+    ground.far.set_offline(false);
+    for id in ids.iter().chain(&more) {
+        assert!(tier.remove(id).unwrap());
+    }
+    assert_eq!(tier.waiting().unwrap().objects, 0);
+    tier.send().unwrap();
+    assert!(ground.far.inner().ids(&IdPrefix::ALL).unwrap().is_empty());
+}
+
+#[test]
 fn the_thread_sends_by_itself() {
     let ground = Ground::new(Duration::ZERO);
     let tier = ground.open(BACK);

@@ -347,6 +347,10 @@ impl Inner {
             let stats = self.cache.stat_many(&ids)?;
             rows.extend(ids.iter().zip(stats).filter_map(|(id, stat)| Some((*id, stat?.size))));
         }
+        if rows.is_empty() && self.cache_is_empty()? {
+            // A disk that is not there now, perhaps: looked at again the next time.
+            return Ok(());
+        }
         self.state.enqueue(ListKind::Suspected, &mut rows)?;
         self.state.clear(&suspicions)
     }

@@ -246,6 +246,7 @@ impl Maintain for Tiered {
         let _fetching = (inner.hold_fetches(id), inner.state.fetching(id)?);
         let there = inner.remote.ask(Operation::Remove, Some(id), |remote| remote.remove(id))?;
         let here = inner.cache.remove(id)?;
+        inner.unqueue(id)?;
         Ok(here || there)
     }
 

@@ -5,13 +5,14 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use stem_hash::ObjectId;
+use stem_hash::{IdPrefix, ObjectId};
 use stem_store::{
     Durability, Error, ErrorKind, Maintain, ObjectRead, ObjectStore as _, Operation, PutOptions, Result,
     Stopped,
@@ -127,12 +128,24 @@ impl Inner {
             return Ok(Vec::new());
         }
         remote.sync()?;
-        let (mut held, mut arrived) = (Vec::new(), Vec::new());
+        let (mut held, mut arrived, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for (row, sent) in results {
             match sent {
                 Sent::Put => arrived.push(row),
-                Sent::Gone => {}
+                Sent::Gone => gone.push(row),
                 Sent::Held(error) => held.push((row, error)),
+            }
+        }
+        if !gone.is_empty() && self.cache_is_empty()? {
+            // Not removed one by one: most likely the directory is not what it was. What waits is not forgotten for that.
+            let there = present(&*remote, &gone)?;
+            for row in gone.into_iter().filter(|(id, _)| !there.contains(id)) {
+                let error = Error::new(ErrorKind::Unavailable, Operation::Read, self.name())
+                    .with_id(&row.0)
+                    .with_reason(
+                        "it waits to be sent, and the cache holds nothing at all: is its disk there?",
+                    );
+                held.push((row, error));
             }
         }
         let there = present(&*remote, &arrived)?;
@@ -144,6 +157,30 @@ impl Inner {
                     "it took the object, {size} bytes, and does not show it now: it waits in the queue still"
                 ))),
         }
+    }
+
+    pub(super) fn cache_is_empty(&self) -> Result<bool> {
+        let mut empty = true;
+        self.cache.list(&IdPrefix::ALL, &mut |_| {
+            empty = false;
+            ControlFlow::Break(())
+        })?;
+        Ok(empty)
+    }
+
+    /// Takes an object that is being removed out of the queue. The caller sends alone.
+    pub(super) fn unqueue(&self, id: &ObjectId) -> Result<()> {
+        self.puts.lock().pending.remove(id);
+        for name in self.state.queue_names()? {
+            if let Some(segment) = self.state.segment(&name)?
+                && let Ok(at) = segment.list.rows.binary_search_by_key(id, |(id, _)| *id)
+            {
+                let mut rows = segment.list.rows.clone();
+                rows.remove(at);
+                self.state.shorten(&segment, rows)?;
+            }
+        }
+        Ok(())
     }
 
     fn send_one(&self, remote: &dyn Maintain, (id, size): &Row, stop: &AtomicBool) -> Result<Sent> {
