@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stemvault::{CopyOptions, CopyPlace, CopyResult};
+use stemvault::{CopyOptions, CopyPlace, CopyResult, StoreUrl};
 
 use crate::args::CopyArgs;
 use crate::failure::{Engine as _, Result, exit};
@@ -59,10 +59,23 @@ pub(super) fn copy(args: &CopyArgs, ui: &Ui) -> Result<Report> {
     {
         report.note("nothing in that repository needs these objects yet: its `stem gc` removes what nothing has needed for 14 days");
     }
+    if !dry_run && sends_later(&args.to) {
+        report.note(
+            "what the store behind the cache does not have yet is in the cache and in its queue; it is sent while a program              has this store open, or before the end with write=through",
+        );
+    }
     if !result.is_complete() {
         report.exit = exit::PARTIAL;
     }
     Ok(report)
+}
+
+/// Whether the store takes objects before they are where they belong.
+fn sends_later(to: &str) -> bool {
+    let url = to.parse::<StoreUrl>();
+    url.is_ok_and(|url| {
+        url.scheme == "tiered" && url.options.get("write").is_some_and(|write| write == "back")
+    })
 }
 
 fn text(result: &CopyResult, from: &CopyPlace, to: &CopyPlace, dry_run: bool, report: &mut Report) {
