@@ -44,6 +44,13 @@ pub fn candidates(
 }
 
 impl Inner {
+    /// The cache is larger by so much than it should be. The next look is due when it has grown by as much again: looking
+    /// through a cache that is full of what waits would take longer than putting it there.
+    fn note_excess(&self, excess: u64, size: u64) {
+        self.over.store(excess > 0, Ordering::Relaxed);
+        self.step.store(excess.max(size / 16), Ordering::Relaxed);
+    }
+
     /// Removes what was unused longest. Says how many bytes went.
     pub(super) fn evict(&self) -> Result<u64> {
         let Some(size) = self.options.size else { return Ok(0) };
@@ -79,7 +86,7 @@ impl Inner {
             candidates(objects, size, |id| queued.contains_key(id) || puts.pending.contains_key(id))
         };
         // Whatever hinders from here on: there is too much.
-        self.over.store(excess > 0, Ordering::Relaxed);
+        self.note_excess(excess, size);
         let mut gone = 0_u64;
         let mut rest = todo.as_slice();
         while excess > 0 && !rest.is_empty() {
@@ -102,7 +109,7 @@ impl Inner {
                 excess = excess.saturating_sub(size);
             }
         }
-        self.over.store(excess > 0, Ordering::Relaxed);
+        self.note_excess(excess, size);
         Ok(gone)
     }
 }

@@ -104,6 +104,8 @@ struct Inner {
     fetched: (AtomicU64, AtomicU64),
     /// Bytes that came into the cache since its size was looked at; `u64::MAX`: it never was.
     grown: AtomicU64,
+    /// How many bytes have to come before it is looked at again.
+    step: AtomicU64,
     evicting: AtomicBool,
     /// The cache was too large and kept what waits: to be looked at when something has arrived.
     over: AtomicBool,
@@ -176,6 +178,7 @@ impl Tiered {
             suspect: Mutex::default(),
             fetched: Default::default(),
             grown: AtomicU64::new(u64::MAX),
+            step: AtomicU64::new(0),
             evicting: AtomicBool::new(false),
             over: AtomicBool::new(false),
         });
@@ -379,11 +382,13 @@ impl Inner {
 
     /// So many bytes came into the cache; evicts from time to time. What hinders that hinders nobody else.
     fn grow(&self, len: u64) {
-        let Some(size) = self.options.size else { return };
+        if self.options.size.is_none() {
+            return;
+        }
         let grown = self.grown.load(Ordering::Relaxed);
         let now = grown.saturating_add(len);
         self.grown.store(now, Ordering::Relaxed);
-        if now >= size / 16 {
+        if now >= self.step.load(Ordering::Relaxed) {
             self.grown.store(0, Ordering::Relaxed);
             self.evict_now();
         }
