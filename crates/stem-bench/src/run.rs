@@ -481,6 +481,8 @@ impl Run<'_> {
                 let now = look(placed)?.map_or(put.bytes.unwrap_or(gathered.before), |found| found.bytes);
                 gathered.added = Some(now.saturating_sub(gathered.before));
             }
+            Answer::Classes(Task::Put, classes) => round.put_classes = classes,
+            Answer::Classes(Task::Get, classes) => round.get_classes = classes,
             Answer::Done(Task::Get, operation) => round.get = Some(operation),
             Answer::Done(Task::Stat, operation) => round.stat = Some(operation),
             Answer::Done(Task::List, operation) => round.list = Some(operation),
@@ -492,7 +494,7 @@ impl Run<'_> {
             Answer::Cooled(cold) => {
                 round.cold = cold && (round.cold || tasks.first() == Some(&Task::Get));
             }
-            Answer::Done(..) | Answer::Progress(_) | Answer::Failed { .. } => {}
+            Answer::Done(..) | Answer::Classes(..) | Answer::Progress(_) | Answer::Failed { .. } => {}
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::model::{Comparison, StrategyResult};
 
-use super::super::measure::{self, Measure, float, is_baseline};
+use super::super::measure::{self, Measure, Way, float, is_baseline};
 use super::super::stats::quantile;
 use super::super::summary::{Goal, summary};
 use super::super::{units, words};
@@ -435,9 +435,17 @@ fn more(out: &mut String, comparison: &Comparison) {
     if table.is_empty() {
         return;
     }
-    section(out, "more", "More figures", "Processor time, cleaning up and looking up, marked as above.");
+    section(
+        out,
+        "more",
+        "More figures",
+        "Processor time, cleaning up and looking up, marked as above; then how fast one thread is with files of each kind.",
+    );
     out.push_str(&table);
     out.push_str(&tables::meanings(comparison, &MORE));
+    for way in Way::ALL {
+        out.push_str(&tables::class_speeds(comparison, way));
+    }
 }
 
 fn strategies(out: &mut String, comparison: &Comparison) {
