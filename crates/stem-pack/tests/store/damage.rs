@@ -329,6 +329,23 @@ fn compaction_does_not_rely_on_a_pack_without_a_header() {
 }
 
 #[test]
+fn what_waits_for_a_sync_is_read_beside_a_pack_that_cannot_be() {
+    let root = tempfile::tempdir().unwrap();
+    open(root.path()).put_bytes(&noise(1, 5_000)).unwrap();
+    let (pack, index) = only_pack(root.path());
+    flip_in(&pack, 20);
+    fs::remove_file(index).unwrap();
+    let _ = fs::remove_file(root.path().join("store/multi-pack-index"));
+    let store = open(root.path());
+    for bytes in [noise(2, 5_000), noise(3, 300_000)] {
+        let options = PutOptions { durability: Durability::AtSync, ..PutOptions::default() };
+        let id = store.put(&mut &bytes[..], &options).unwrap().digest.id;
+        assert!(store.get(&id, 1 << 20).unwrap().unwrap() == bytes);
+    }
+    store.sync().unwrap();
+}
+
+#[test]
 fn a_copy_that_lies_never_displaces_a_true_one() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("store");
