@@ -44,6 +44,7 @@ mod gc;
 mod pack;
 mod vault;
 mod verify;
+mod versions;
 
 pub use error::{Error, Result};
 pub use exchange::{
@@ -54,11 +55,12 @@ pub use gc::{GcOptions, GcResult};
 pub use pack::{Moved, PackingOptions, UnpackingOptions};
 pub use stem_database::SecretText;
 pub use stem_fs::{
-    CopyMethod, Dir, Error as FsError, OpenFile, Publish, RelPath, TempFile, Timestamp, available_space,
-    collect_leftovers, open_file_limit, raise_open_file_limit, show_bytes,
+    CopyMethod, Dir, Error as FsError, FileKind, OpenFile, Publish, RelPath, TempFile, Timestamp,
+    available_space, collect_leftovers, open_file_limit, raise_open_file_limit, show_bytes,
 };
 pub use stem_hash::{Algorithm, Checksum, Digest, HashOptions, Hasher, IdPrefix, ObjectId, hash_reader};
 pub use stem_layers::{Metrics, Overlay, ReadOnly, Retry, RetryPolicy, Verifying};
+pub use stem_odb::backends;
 pub use stem_odb::gc::Unneeded;
 pub use stem_odb::verify::BadObject;
 pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_store, parse_age};
@@ -71,6 +73,7 @@ pub use stem_store::{
 };
 pub use vault::{DatabaseOrigin, Vault};
 pub use verify::{Affected, DamagedObject, DamagedRecord, Problem, VerifyOptions, VerifyResult};
+pub use versions::{EntryFiles, FilePair, FileVersion, PairChange, VersionPlace, VersionReader};
 
 /// The errors of stores, apart from [`Error`].
 pub mod store_error {
