@@ -11,11 +11,13 @@ use stemvault::SecretText;
 
 mod bench;
 mod examples;
+mod inspect;
 mod stash;
 mod store;
 mod unread;
 
 pub(crate) use bench::{BenchArgs, DemoArgs};
+pub(crate) use inspect::{DiffArgs, PageArgs, ShowArgs, StatusArgs, ViewArgs};
 pub(crate) use stash::{
     ApplyArgs, Compression, ExportArgs, ImportArgs, OnConflict, PushOptions, StashArgs, StashCommand,
     UndoArgs,
@@ -34,11 +36,15 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// Whether the answer may be long enough for a pager.
+    #[arg(skip)]
+    pub(crate) long: bool,
 }
 
 /// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is typed by itself")]
 pub(crate) struct Global {
     /// Use the repository that DIR lies in
     #[arg(short = 'C', long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -55,6 +61,9 @@ pub(crate) struct Global {
     /// Show no progress bars
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
+    /// Show long answers without a pager; `STEM_PAGER`, else `PAGER`, chooses one
+    #[arg(long, global = true)]
+    pub(crate) no_pager: bool,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
@@ -83,7 +92,7 @@ pub(crate) enum Command {
     },
     /// Show what changed since HEAD, the stack, and the size of the store
     #[command(after_help = examples::STATUS)]
-    Status(DatabaseArgs),
+    Status(StatusArgs),
     /// Record the working tree as HEAD of the branch
     #[command(after_help = examples::SNAPSHOT)]
     Snapshot(SnapshotArgs),
@@ -258,15 +267,39 @@ mod tests {
         assert!(error.contains("such as 64M"), "{error}");
     }
 
+    /// The commands of an example: between pipes, without what is said of them and without redirections.
+    fn commands_of(example: &str) -> Vec<Vec<String>> {
+        let (command, _) = example.trim().split_once("  ").unwrap_or((example.trim(), ""));
+        let parts = command.split(" | ").map(|part| {
+            let part = part.split(['<', '>']).next().unwrap();
+            let mut words = Vec::new();
+            for (turn, part) in part.split('"').enumerate() {
+                match turn % 2 {
+                    0 => words.extend(part.split_whitespace().map(ToOwned::to_owned)),
+                    _ => words.push(part.to_owned()),
+                }
+            }
+            words
+        });
+        parts.filter(|words| words.first().is_some_and(|word| word == "stem")).collect()
+    }
+
     #[test]
-    fn every_help_ends_with_two_examples() {
+    fn every_help_ends_with_two_examples_that_can_be_typed() {
         fn visit(command: &mut clap::Command, path: &str) {
-            let help = command.render_help().to_string();
-            let (_, examples) =
-                help.rsplit_once("Examples:\n").unwrap_or_else(|| panic!("{path} has no examples"));
-            let lines = examples.lines().filter(|line| line.starts_with("  stem")).count();
-            assert!(lines >= 2, "{path} has {lines} examples");
-            assert!(help.ends_with(examples));
+            for help in [command.render_help(), command.render_long_help()] {
+                let help = help.to_string();
+                let (_, examples) =
+                    help.rsplit_once("Examples:\n").unwrap_or_else(|| panic!("{path} has no examples"));
+                let lines: Vec<&str> = examples.lines().filter(|line| !line.is_empty()).collect();
+                assert_eq!(lines.len(), 2, "{path}: {lines:?}");
+                assert!(lines.iter().all(|line| line.starts_with("  stem")), "{path}: {lines:?}");
+                assert!(lines.iter().all(|line| line.len() <= 80), "{path}: {lines:?}");
+                for words in lines.iter().flat_map(|line| commands_of(line)) {
+                    let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+                    read(&words).unwrap_or_else(|error| panic!("{path}: {words:?}: {error}"));
+                }
+            }
             for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
                 let path = format!("{path} {}", sub.get_name());
                 visit(sub, &path);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use stemvault::StoreUrl;
 
+use super::inspect::{DiffArgs, ShowArgs};
 use super::{DatabaseArgs, examples};
 
 /// `stem stash`, with the options of `push` in case that no command follows.
@@ -31,13 +32,19 @@ pub(crate) enum StashCommand {
     /// List the entries, newest first; -v adds their ids
     #[command(after_help = examples::LIST)]
     List,
-    /// Show the files of an entry
+    /// Show the files of an entry, and what became of each
+    ///
+    /// By track and section, against the snapshot that HEAD was when the entry was made. Lengths in time are read from the headers of the files of entries of up to 200 files; --long
+    /// and --waveform read the files themselves.
     #[command(after_help = examples::SHOW)]
-    Show {
-        /// stash@{N}, N, or the beginning of an entry's id
-        #[arg(value_name = "REF", default_value = "0")]
-        reference: String,
-    },
+    Show(ShowArgs),
+    /// Show how the working tree differs from an entry
+    ///
+    /// For each file of the entry that lies otherwise in the working tree now: what was done to it, from the entry to the
+    /// working tree. Files that the entry says nothing of are left out, as bringing it back would leave them alone. The exit
+    /// code is 0 whether or not something differs, unless --exit-code is given.
+    #[command(after_help = examples::DIFF)]
+    Diff(DiffArgs),
     /// Bring the files of an entry back and keep the entry
     #[command(after_help = examples::APPLY)]
     Apply(ApplyPathsArgs),
@@ -57,7 +64,7 @@ pub(crate) enum StashCommand {
     /// Drop all entries; `stem stash undo` takes it back
     #[command(after_help = examples::CLEAR)]
     Clear {
-        /// Do not ask
+        /// Do not ask; there is a question only where nothing can be undone (undo.expire = "0s")
         #[arg(short, long)]
         yes: bool,
     },

@@ -79,6 +79,9 @@ pub(crate) struct GcArgs {
     /// Give up what `stem stash undo` could bring back, if it is older than this
     #[arg(long, value_name = "AGE", value_parser = stemvault::parse_age)]
     pub(crate) expire_undo: Option<Duration>,
+    /// With --expire-undo: do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]
