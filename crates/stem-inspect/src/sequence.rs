@@ -111,7 +111,7 @@ fn anchors(before: &[u64], after: &[u64], part: &Region) -> Vec<(usize, usize)> 
 }
 
 /// The longest part of the pairs whose second numbers rise, too.
-fn increasing(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
+pub(crate) fn increasing(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
     // For each length the pair that ends the best series of that length, and for each pair the one before it.
     let (mut ends, mut previous) = (Vec::<usize>::new(), Vec::with_capacity(pairs.len()));
     for (number, &(_, second)) in pairs.iter().enumerate() {

@@ -10,6 +10,7 @@ use std::io;
 
 use super::pcm::Pcm;
 use crate::limits::Limits;
+use crate::sequence::increasing;
 
 /// Bytes that are compared at a time while a run is extended: few at first, for most runs end soon.
 const STRIDES: [usize; 2] = [16 << 10, 1 << 20];
@@ -69,7 +70,7 @@ fn common_runs(before: &Pcm<'_>, after: &Pcm<'_>, first: &[Chunk], second: &[Chu
     if lead > 0 {
         runs.push(Run { before: 0, after: 0, frames: lead });
     }
-    for (a, b) in in_order(&anchors(first, second)) {
+    for (a, b) in increasing(&anchors(first, second)) {
         let (a, b) = (&first[a], &second[b]);
         if let Some(last) = runs.last()
             && a.start < last.before + last.frames
@@ -142,29 +143,6 @@ fn anchors(first: &[Chunk], second: &[Chunk]) -> Vec<(usize, usize)> {
         in_first.iter().filter_map(|(hash, place)| Some(((*place)?, (*in_second.get(hash)?)?))).collect();
     pairs.sort_unstable();
     pairs
-}
-
-/// The longest part of the pairs that is in order in the second, too.
-fn in_order(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
-    // For each length the pair that ends the best sequence of that length, and for each pair the one before it.
-    let (mut ends, mut previous) = (Vec::<usize>::new(), Vec::with_capacity(pairs.len()));
-    for (number, &(_, second)) in pairs.iter().enumerate() {
-        let length = ends.partition_point(|&end| pairs[end].1 < second);
-        previous.push(length.checked_sub(1).map(|before| ends[before]));
-        if length == ends.len() {
-            ends.push(number);
-        } else {
-            ends[length] = number;
-        }
-    }
-    let mut chosen = Vec::with_capacity(ends.len());
-    let mut next = ends.last().copied();
-    while let Some(number) = next {
-        chosen.push(pairs[number]);
-        next = previous[number];
-    }
-    chosen.reverse();
-    chosen
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
