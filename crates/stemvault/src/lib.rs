@@ -45,6 +45,7 @@ mod gc;
 mod pack;
 mod vault;
 mod verify;
+mod versions;
 
 pub use copy::{CopiedEntry, CopyOptions, CopyPlace, CopyResult, copy};
 pub use error::{Error, Result};
@@ -56,13 +57,14 @@ pub use gc::{GcOptions, GcResult};
 pub use pack::{Moved, PackingOptions, UnpackingOptions};
 pub use stem_database::SecretText;
 pub use stem_fs::{
-    CopyMethod, Dir, Error as FsError, OpenFile, Publish, RelPath, TempFile, Timestamp, available_space,
-    collect_leftovers, open_file_limit, raise_open_file_limit, show_bytes,
+    CopyMethod, Dir, Error as FsError, FileKind, OpenFile, Publish, RelPath, TempFile, Timestamp,
+    available_space, collect_leftovers, open_file_limit, raise_open_file_limit, show_bytes,
 };
 pub use stem_hash::{Algorithm, Checksum, Digest, HashOptions, Hasher, IdPrefix, ObjectId, hash_reader};
 pub use stem_layers::{
     Metrics, Mirror, Overlay, ReadOnly, Retry, RetryPolicy, TierOptions, Tiered, Verifying, Waiting, Writing,
 };
+pub use stem_odb::backends;
 pub use stem_odb::gc::Unneeded;
 pub use stem_odb::verify::BadObject;
 pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_existing, open_store, parse_age};
@@ -77,6 +79,7 @@ pub use vault::{DatabaseOrigin, Vault};
 pub use verify::{
     Affected, DamagedObject, DamagedRecord, Problem, VerifyOptions, VerifyResult, verify_store,
 };
+pub use versions::{EntryFiles, FilePair, FileVersion, PairChange, VersionPlace, VersionReader};
 
 /// The errors of stores, apart from [`Error`].
 pub mod store_error {

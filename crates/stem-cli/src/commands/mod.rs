@@ -5,6 +5,7 @@ mod bench;
 mod copy;
 mod demo;
 mod gc;
+mod manual;
 mod object;
 mod pack;
 mod repository;
@@ -35,7 +36,7 @@ pub(crate) fn run(cli: Cli, ui: &Ui) -> Result<Report> {
     match cli.command {
         None => bare::run(&place, ui),
         Some(Command::Init { dir }) => repository::init(&dir, ui),
-        Some(Command::Status(args)) => repository::status(&place.open_with(&args)?, ui),
+        Some(Command::Status(args)) => repository::status(&place.open_with(&args.database)?, args.view, ui),
         Some(Command::Snapshot(args)) => repository::snapshot(&place.open_with(&args.database)?, args, ui),
         Some(Command::Stash(args)) => stash::run(&place, args, ui),
         Some(Command::Object(command)) => object::run(&place, command, ui),
@@ -52,8 +53,13 @@ pub(crate) fn run(cli: Cli, ui: &Ui) -> Result<Report> {
         Some(Command::Bench(args)) => bench::run(&args, ui),
         Some(Command::Demo(args)) => demo::run(&args, ui),
         Some(Command::Completions { shell }) => shell::completions(shell, ui),
-        Some(Command::Man { dir }) => shell::man(dir.as_deref(), ui),
+        Some(Command::Man { dir }) => manual::man(dir.as_deref(), ui),
     }
+}
+
+/// The repository that `--repo` names, else the environment, else the current directory; no database is looked for.
+pub(crate) fn find(named: Option<&Path>) -> Result<Vault> {
+    Place { named: named.map(Path::to_path_buf), variable: std::env::var_os(ROOT_VARIABLE) }.find()
 }
 
 /// Where to look for the repository.
