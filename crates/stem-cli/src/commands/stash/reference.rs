@@ -29,8 +29,11 @@ pub(super) fn explain(failure: Failure, place: &Place) -> Failure {
         }),
         Sought::Index => None,
     };
-    let message = message.unwrap_or_else(|| format!("{}; {}", failure.message, there_are(&entries)));
-    Failure { message, ..failure }
+    match message {
+        Some(message) => Failure { message, ..failure },
+        // Programs may look for the reference's words, so these stand beside them.
+        None => Failure { hint: Some(there_are(&entries)), ..failure },
+    }
 }
 
 /// `there are stash@{0} (WIP chorus) and stash@{1} (bass)`.
