@@ -40,9 +40,9 @@ pub(crate) struct Failure {
     /// The same with colours and usage, where the parser of the arguments made one.
     pub(crate) styled: Option<String>,
     /// The stash entry that was asked for and does not exist.
-    pub(crate) sought: Option<Sought>,
+    pub(crate) sought: Option<Box<Sought>>,
     /// What may help, beside a message whose words are a contract.
-    pub(crate) hint: Option<String>,
+    pub(crate) hint: Option<Box<str>>,
 }
 
 /// A reference to no entry.
@@ -118,9 +118,9 @@ impl From<stemvault::Error> for Failure {
             _ => exit::INTERNAL,
         };
         let sought = match &error {
-            stemvault::Error::Stash(StashError::NoSuchIndex { .. }) => Some(Sought::Index),
+            stemvault::Error::Stash(StashError::NoSuchIndex { .. }) => Some(Box::new(Sought::Index)),
             stemvault::Error::Stash(StashError::NoSuchEntry { reference }) => {
-                Some(Sought::Name(reference.clone()))
+                Some(Box::new(Sought::Name(reference.clone())))
             }
             _ => None,
         };

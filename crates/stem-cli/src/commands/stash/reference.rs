@@ -21,7 +21,7 @@ pub(super) fn explain(failure: Failure, place: &Place) -> Failure {
     if entries.is_empty() {
         return failure;
     }
-    let message = match sought {
+    let message = match &**sought {
         Sought::Name(reference) => meant(reference, &entries).map(|entry| {
             // How references are written is known to whoever gets one.
             let reference = PyStr::from(reference.as_str());
@@ -32,7 +32,7 @@ pub(super) fn explain(failure: Failure, place: &Place) -> Failure {
     match message {
         Some(message) => Failure { message, ..failure },
         // Programs may look for the reference's words, so these stand beside them.
-        None => Failure { hint: Some(there_are(&entries)), ..failure },
+        None => Failure { hint: Some(there_are(&entries).into()), ..failure },
     }
 }
 
