@@ -15,6 +15,8 @@ mod faulty;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod mount;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod source;
 
 pub use fault_plan::{FaultPlan, Made};
