@@ -61,6 +61,9 @@ pub use stem_hash::{Algorithm, Checksum, Digest, HashOptions, Hasher, IdPrefix, 
 pub use stem_layers::{Metrics, Overlay, ReadOnly, Retry, RetryPolicy, Verifying};
 pub use stem_odb::gc::Unneeded;
 pub use stem_odb::verify::BadObject;
+#[cfg(feature = "remote")]
+pub use stem_remote::stop_when as stop_remote_when;
+
 pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_store, parse_age};
 pub use stem_stash::Error as StashError;
 pub use stem_stash::*;
