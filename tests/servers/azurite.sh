@@ -14,7 +14,11 @@ command -v npm >/dev/null && command -v node >/dev/null || skip "there is no npm
 work=$(mktemp -d)
 server=
 stop() {
-    [ -z "$server" ] || kill "$server" 2>/dev/null || true
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null || true
+        # It writes until it ends.
+        wait "$server" 2>/dev/null || true
+    fi
     rm -rf "$work"
 }
 trap stop EXIT

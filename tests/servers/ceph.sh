@@ -122,13 +122,11 @@ export AWS_ACCESS_KEY_ID=$key AWS_SECRET_ACCESS_KEY=$secret AWS_REGION=us-east-1
 unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 CEPH_CONF
 endpoint=http://127.0.0.1:$port
 bucket=stem-tests
-# Made by whoever can sign a request.
-if command -v curl >/dev/null && curl --help all | grep -q aws-sigv4; then
-    printf 'user = "%s:%s"\n' "$key" "$secret" |
-        curl --silent --show-error --fail --config - --aws-sigv4 aws:amz:us-east-1:s3 -X PUT "$endpoint/$bucket" >/dev/null
-else
-    skip "there is no curl that can sign a request to make the bucket"
-fi
+command -v curl >/dev/null && command -v openssl >/dev/null || skip "there is no curl and no openssl to make a bucket with"
+date=$(LC_ALL=C date -u '+%a, %d %b %Y %H:%M:%S GMT')
+# The old kind of signature, which takes one line.
+signature=$(printf 'PUT\n\n\n%s\n/%s' "$date" "$bucket" | openssl dgst -sha1 -hmac "$secret" -binary | base64)
+curl --silent --show-error --fail -X PUT -H "Date: $date" -H "Authorization: AWS $key:$signature" "$endpoint/$bucket" >/dev/null
 export STEM_TEST_REMOTE="s3 $bucket $endpoint"
 if [ -n "${STEM_CEPH_RUN:-}" ]; then
     bash -c "$STEM_CEPH_RUN"

@@ -142,6 +142,12 @@ pub struct RepositoryStores {
 ///
 /// Also [`Error::InvalidUrl`] for a store of another kind.
 pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
+    let mut url = url.clone();
+    if is_remote(&url) {
+        // What comes back into the working tree has the permission bits and times that it had.
+        url.options.entry("metadata".into()).or_insert_with(|| "true".into());
+    }
+    let url = &url;
     let written = open_store(url, Base::Repository(root))?;
     let beside = |scheme: &str, location: &str| {
         // The same ids on both sides, or neither would find what the other has.

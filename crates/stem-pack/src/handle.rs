@@ -38,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) catalog: Catalog,
     /// Where packs are kept, if not in the store's directory.
     pub(crate) depot: Option<Arc<dyn Depot>>,
+    /// Whether permission bits and mtime are told, which for a depot costs a read of each record.
+    pub(crate) tells_metadata: bool,
     pub(crate) tombstones: Tombstones,
     pub(crate) tools: Tools,
     pub(crate) cache: ChunkCache,

@@ -268,7 +268,7 @@ impl Core {
 
     /// Size and attributes of an object.
     pub(crate) fn stat_object(&self, id: &ObjectId) -> Result<Option<ObjectStat>, Bad> {
-        if self.depot.is_some() {
+        if !self.tells_metadata {
             return self.stat_indexed(id, true);
         }
         if let Some(held) = self.pending.held(id) {
@@ -306,12 +306,20 @@ impl Core {
         let all = || -> stem_store::Result<Vec<_>> {
             ids.iter().map(|id| self.stat_indexed(id, false).map_err(|bad| failed(id, bad))).collect()
         };
-        let found = all()?;
-        if found.iter().all(Option::is_some) {
-            return Ok(found);
+        let mut found = all()?;
+        if !found.iter().all(Option::is_some) {
+            self.refresh().map_err(|bad| self.bad_store(Operation::Stat, bad))?;
+            found = all()?;
         }
-        self.refresh().map_err(|bad| self.bad_store(Operation::Stat, bad))?;
-        all()
+        if self.tells_metadata {
+            // As they lie, so that they share requests; what is not there has been looked for.
+            for position in self.order(ids)? {
+                if let (Some(id), Some(stat @ Some(_))) = (ids.get(position), found.get_mut(position)) {
+                    *stat = self.stat_object(id).map_err(|bad| failed(id, bad))?;
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Finds a sound copy of the object's record.

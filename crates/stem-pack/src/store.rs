@@ -94,17 +94,18 @@ impl PackStore {
     /// Opens the store whose packs are kept in `depot`. The directory `cache` holds what can be fetched or made again:
     /// indices, and packs on their way; several processes may share it. `name` is what errors call the store.
     ///
-    /// Permission bits and mtime are stored and not told, and nothing can be removed.
+    /// Permission bits and mtime are stored, and told if `metadata` says so: that costs a read of each record. Nothing can be removed.
     pub fn in_depot(
         depot: Arc<dyn Depot>,
         algorithm: Algorithm,
         cache: &Dir,
         name: String,
         options: &PackOptions,
+        metadata: bool,
     ) -> Result<Self> {
         let place = Place::new(cache.clone(), plain("packs"), vec![plain("tmp")], false);
         place.make_packs().map_err(|error| Error::from_fs(Operation::OpenStore, name.as_str(), error))?;
-        Self::open_core(place, name, options, algorithm, Some(depot))
+        Self::open_core(place, name, options, algorithm, Some((depot, metadata)))
     }
 
     fn open_place(place: Place, name: String, options: &PackOptions) -> Result<Self> {
@@ -128,14 +129,17 @@ impl PackStore {
         name: String,
         options: &PackOptions,
         algorithm: Algorithm,
-        depot: Option<Arc<dyn Depot>>,
+        depot: Option<(Arc<dyn Depot>, bool)>,
     ) -> Result<Self> {
+        let tells_metadata = depot.as_ref().is_none_or(|(_, metadata)| *metadata);
+        let depot = depot.map(|(depot, _)| depot);
         let core = Core {
             algorithm,
             options: *options,
             place,
             catalog: Catalog::new(algorithm, depot.clone()),
             depot,
+            tells_metadata,
             tombstones: Tombstones::new(algorithm),
             tools: Tools::default(),
             cache: ChunkCache::new(options.cache),
@@ -199,7 +203,7 @@ impl ObjectStore for PackStore {
         Capabilities {
             algorithm: self.core.algorithm,
             verified_ranges: true,
-            keeps_metadata: self.core.depot.is_none(),
+            keeps_metadata: self.core.tells_metadata,
             adopts_files: false,
         }
     }

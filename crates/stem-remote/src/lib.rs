@@ -102,7 +102,7 @@ fn open_settings(settings: &Settings, packs: &PackOptions) -> Result<Arc<dyn Mai
                 pack_limit: packs.pack_limit.min(PACK_LIMIT),
                 ..*packs
             };
-            Ok(Arc::new(PackStore::in_depot(depot, algorithm, &cache, name, &options)?))
+            Ok(Arc::new(PackStore::in_depot(depot, algorithm, &cache, name, &options, settings.metadata)?))
         }
         Layout::Sharded => Ok(Arc::new(ShardedRemote::new(client, marker, found.is_some(), cache, name))),
     }

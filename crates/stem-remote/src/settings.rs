@@ -66,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) account: Option<String>,
     pub(crate) path_style: Option<bool>,
     pub(crate) anonymous: bool,
+    /// Whether permission bits and times of objects are told.
+    pub(crate) metadata: bool,
     pub(crate) checksum: bool,
     pub(crate) ca: Option<PathBuf>,
     /// How long a connection may be silent.
@@ -179,6 +181,7 @@ impl Settings {
             account,
             path_style: options.switch("path_style")?,
             anonymous: options.switch("anonymous")?.unwrap_or(false),
+            metadata: options.switch("metadata")?.unwrap_or(false),
             checksum,
             ca,
             timeout: options.seconds("timeout")?.unwrap_or(Duration::from_secs(30)),
@@ -202,7 +205,7 @@ fn place(location: &Location<'_>) -> Result<(Service, String, String), String> {
         "file" => (Service::Directory, &[]),
         other => return Err(format!("'{other}' is no kind of remote store")),
     };
-    let common = ["layout", "cache", "timeout", "retries"];
+    let common = ["layout", "cache", "metadata", "timeout", "retries"];
     for key in location.options.keys() {
         if !names.contains(&key.as_str()) && !common.contains(&key.as_str()) {
             return Err(format!(

@@ -82,12 +82,13 @@ impl Subject for DirectorySubject {
 #[derive(Clone, Copy)]
 struct InService {
     layout: &'static str,
+    metadata: &'static str,
     conditional: bool,
 }
 
 impl InService {
     fn open(self, service: &Service) -> Arc<dyn Maintain> {
-        service.client("cache", &[("layout", self.layout)]).unwrap()
+        service.client("cache", &[("layout", self.layout), ("metadata", self.metadata)]).unwrap()
     }
 }
 
@@ -161,11 +162,15 @@ mod directory {
 mod service {
     mod packs {
         use super::super::InService;
-        stem_testkit::conformance_suite!(InService { layout: "packs", conditional: true });
+        stem_testkit::conformance_suite!(InService { layout: "packs", metadata: "true", conditional: true });
     }
 
     mod sharded {
         use super::super::InService;
-        stem_testkit::conformance_suite!(InService { layout: "sharded", conditional: false });
+        stem_testkit::conformance_suite!(InService {
+            layout: "sharded",
+            metadata: "false",
+            conditional: false
+        });
     }
 }
