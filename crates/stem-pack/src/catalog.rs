@@ -521,6 +521,16 @@ impl Catalog {
         temp.persist(&dir, &plain(MULTI_NAME), Publish::Replace).map_err(Bad::Unreadable)?;
         let mut seen = self.seen.lock();
         *seen = None;
+        if self.depot.is_some() {
+            // The directory has no packs to be listed.
+            let stat = dir.stat(&plain(MULTI_NAME)).map_err(Bad::Unreadable)?;
+            let index = self.open_multi(&dir)?;
+            let multi = index.zip(stat.as_ref().map(Stamp::from));
+            let mut current = self.current.write();
+            let packs = current.packs.clone();
+            *current = Arc::new(Self::arrange(packs, multi.map(|(index, stamp)| (Arc::new(index), stamp))));
+            return Ok(());
+        }
         self.load(&dir).map(drop)
     }
 }

@@ -25,6 +25,8 @@ const BLOCK: u64 = 1 << 20;
 const LONGEST: u64 = 4;
 /// How far ahead of a reader that moves on ranges are fetched, in blocks.
 const AHEAD: u64 = 12;
+/// Readers of one pack that are told apart.
+const FLOWS: usize = 8;
 /// Ranges under way at the same time, for readers ahead.
 const UNDER_WAY: usize = 4;
 /// Bytes of blocks that are kept.
@@ -53,7 +55,7 @@ struct Flow {
 #[derive(Debug, Default)]
 struct State {
     blocks: HashMap<Key, Block>,
-    flows: HashMap<PackId, Flow>,
+    flows: HashMap<PackId, Vec<Flow>>,
     bytes: u64,
     clock: u64,
     /// Rises when what was fetched before is not to be relied on any more.
@@ -125,10 +127,17 @@ impl Blocks {
 
     /// A block is wanted that is not there.
     fn begin(&self, state: &mut State, pack: &RemotePack, number: u64, fresh: bool) -> io::Result<()> {
-        let flow = state.flows.entry(pack.id).or_default();
-        flow.step = if flow.next == number && number > 0 { (flow.step * 2).clamp(1, LONGEST) } else { 1 };
+        let flows = state.flows.entry(pack.id).or_default();
+        // Several objects of a pack may be read at once, each by a reader who moves on by itself.
+        let known = flows.iter().position(|flow| flow.next == number && number > 0);
+        let mut flow = known.map_or(Flow { next: number, step: 0 }, |at| flows.remove(at));
+        flow.step = (flow.step * 2).clamp(1, LONGEST);
         flow.next = number + flow.step;
         let step = flow.step;
+        if flows.len() >= FLOWS {
+            flows.remove(0);
+        }
+        flows.push(flow);
         self.fetch(state, pack, number, step, fresh)
     }
 
@@ -136,9 +145,11 @@ impl Blocks {
     fn plan(&self, state: &mut State, pack: &RemotePack, number: u64, fresh: bool) -> io::Result<()> {
         let last = pack.len.div_ceil(BLOCK);
         while state.under_way < UNDER_WAY {
-            let flow = state.flows.entry(pack.id).or_default();
-            let moving = flow.step > 1 || (flow.next == number + 1 && number > 0);
-            if !moving || flow.next >= last || flow.next > number + AHEAD || flow.next <= number {
+            let flows = state.flows.entry(pack.id).or_default();
+            let near = |flow: &&mut Flow| (number + 1..=number + AHEAD).contains(&flow.next);
+            let Some(flow) = flows.iter_mut().find(near) else { return Ok(()) };
+            // One block was asked for and read: whether its reader moves on is seen when it asks for the next.
+            if flow.next >= last || flow.step < 2 {
                 return Ok(());
             }
             flow.step = (flow.step * 2).clamp(1, LONGEST);

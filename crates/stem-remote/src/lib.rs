@@ -42,7 +42,7 @@ pub use crate::settings::SCHEMES;
 pub use crate::wait::stop_when;
 
 /// From how many bytes on a pack is closed and another one begun.
-const PACK_LIMIT: u64 = 128 << 20;
+const PACK_LIMIT: u64 = 64 << 20;
 
 /// A remote store, as a URL names it.
 #[derive(Debug, Clone, Copy)]

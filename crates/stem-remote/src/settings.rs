@@ -51,6 +51,7 @@ pub(crate) enum Service {
 
 /// Everything that is known before the first request.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself")]
 pub(crate) struct Settings {
     pub(crate) service: Service,
     /// The bucket or container; of a directory, its path.

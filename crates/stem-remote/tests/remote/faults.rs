@@ -189,6 +189,30 @@ fn open_small_packs(service: &Service) -> std::sync::Arc<dyn stem_store::Maintai
 }
 
 #[test]
+fn what_was_put_is_seen_while_its_packs_are_on_their_way() {
+    let latency = Duration::from_millis(20);
+    let service = Service::start(ServerOptions { latency, ..ServerOptions::default() });
+    let store = open_small_packs(&service);
+    let mut ids = Vec::new();
+    // So many packs that the handle makes one index over several.
+    for seed in 0..24 {
+        ids.push(store.put(&mut &noise(seed, 700_000)[..], &AT_SYNC).unwrap().digest.id);
+        let before = service.server.requests();
+        for id in &ids {
+            assert!(store.stat(id).unwrap().is_some(), "after {seed}");
+        }
+        let log = service.server.log();
+        let lists = log.iter().skip(usize::try_from(before).unwrap()).filter(|line| *line == "GET /bucket");
+        assert_eq!(lists.count(), 0, "what is known is not looked for");
+    }
+    store.sync().unwrap();
+    let reader = service.client("reader", &[]).unwrap();
+    for (seed, id) in ids.iter().enumerate() {
+        assert!(reader.get(id, u64::MAX).unwrap().unwrap() == noise(seed as u64, 700_000));
+    }
+}
+
+#[test]
 fn lists_that_are_stale_hide_nothing_that_was_seen() {
     let service = Service::plain();
     let writer = service.client("writer", &[]).unwrap();
