@@ -105,3 +105,28 @@ fn a_large_object_is_fetched_in_long_ranges() {
     let asked = service.server.requests() - before;
     assert!(asked <= 24, "{asked} requests for 40 MiB: {:?}", service.server.log());
 }
+
+#[test]
+fn small_files_that_two_threads_bring_back_share_requests() {
+    let service = Service::plain();
+    let store = service.client("one", &[]).unwrap();
+    // Nothing to be coded: long packs.
+    let ids: Vec<ObjectId> =
+        (0..4_000).map(|number| store.put(&mut &noise(number, 6_000)[..], &AT_SYNC).unwrap().digest.id).collect();
+    store.sync().unwrap();
+    let store = service.client("two", &[]).unwrap();
+    let order = store.storage_order(&ids).unwrap();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let before = service.server.requests();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(position) = order.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                    assert!(store.get(&ids[*position], 1 << 20).unwrap().is_some());
+                }
+            });
+        }
+    });
+    let asked = service.server.requests() - before;
+    assert!(asked <= 24, "{asked} requests for 24 MB: {:?}", &service.server.log()[usize::try_from(before).unwrap()..]);
+}
