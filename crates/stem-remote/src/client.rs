@@ -347,11 +347,13 @@ impl Client {
         Ok(listed)
     }
 
-    /// Removes a key and all below it.
-    pub(crate) fn erase(&self, key: &str) -> io::Result<()> {
+    /// Removes all keys below `key`, or a key that has none below it.
+    pub(crate) fn erase(&self, key: &str, alone: bool) -> io::Result<()> {
         let mut keys: Vec<String> =
             self.list(key)?.iter().map(|listed| format!("{key}/{}", listed.parts.join("/"))).collect();
-        keys.push(key.to_owned());
+        if alone {
+            keys = vec![key.to_owned()];
+        }
         let client = self.clone();
         wait(async move {
             for key in keys {

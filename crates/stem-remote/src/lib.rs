@@ -121,8 +121,13 @@ pub fn erase(location: &Location<'_>) -> Result<()> {
     let settings = Settings::read(location, &|name| std::env::var(name).ok()).map_err(invalid)?;
     let client = Client::new(connect::connect(&settings).map_err(invalid)?, &settings);
     // The marker last: what has none cannot be told from something foreign.
-    for key in [layout::PACKS, layout::OBJECTS, layout::MARKER] {
-        client.erase(key).map_err(|error| Error::from_io(Operation::Remove, name.as_str(), error))?;
+    for key in [layout::PACKS, layout::OBJECTS, layout::PROBE, layout::MARKER] {
+        client
+            .erase(key, key == layout::MARKER)
+            .map_err(|error| Error::from_io(Operation::Remove, name.as_str(), error))?;
+    }
+    if settings.service == settings::Service::Directory {
+        remove_empty(std::path::Path::new(&settings.bucket), 3);
     }
     if let Some(cache) = cache_dirs(&settings) {
         for dir in cache {
@@ -130,6 +135,20 @@ pub fn erase(location: &Location<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes directories that hold nothing, at most so deep. What cannot be removed stays.
+fn remove_empty(dir: &std::path::Path, depth: u8) {
+    if depth > 0
+        && let Ok(entries) = std::fs::read_dir(dir)
+    {
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                remove_empty(&entry.path(), depth - 1);
+            }
+        }
+    }
+    let _ = std::fs::remove_dir(dir);
 }
 
 /// Where indices are kept, and packs until they are uploaded: a directory for this store alone.

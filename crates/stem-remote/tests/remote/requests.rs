@@ -111,8 +111,9 @@ fn small_files_that_two_threads_bring_back_share_requests() {
     let service = Service::plain();
     let store = service.client("one", &[]).unwrap();
     // Nothing to be coded: long packs.
-    let ids: Vec<ObjectId> =
-        (0..4_000).map(|number| store.put(&mut &noise(number, 6_000)[..], &AT_SYNC).unwrap().digest.id).collect();
+    let ids: Vec<ObjectId> = (0..4_000)
+        .map(|number| store.put(&mut &noise(number, 6_000)[..], &AT_SYNC).unwrap().digest.id)
+        .collect();
     store.sync().unwrap();
     let store = service.client("two", &[]).unwrap();
     let order = store.storage_order(&ids).unwrap();
@@ -121,12 +122,42 @@ fn small_files_that_two_threads_bring_back_share_requests() {
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while let Some(position) = order.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                while let Some(position) = order.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+                {
                     assert!(store.get(&ids[*position], 1 << 20).unwrap().is_some());
                 }
             });
         }
     });
     let asked = service.server.requests() - before;
-    assert!(asked <= 24, "{asked} requests for 24 MB: {:?}", &service.server.log()[usize::try_from(before).unwrap()..]);
+    assert!(
+        asked <= 24,
+        "{asked} requests for 24 MB: {:?}",
+        &service.server.log()[usize::try_from(before).unwrap()..]
+    );
+}
+
+#[test]
+fn a_store_that_was_made_to_be_measured_can_be_erased_and_nothing_else_goes() {
+    let root = tempfile::tempdir().unwrap();
+    let (bucket, cache) = (root.path().join("bucket"), root.path().join("cache"));
+    std::fs::create_dir(&bucket).unwrap();
+    let location = format!("//{}/part", bucket.display());
+    let options = [("cache", cache.to_str().unwrap())];
+    for layout in ["packs", "sharded"] {
+        let mut options = options.to_vec();
+        options.push(("layout", layout));
+        let store =
+            crate::bucket::open("file", &location, &options, &stem_pack::PackOptions::default()).unwrap();
+        store.put_bytes(&noise(1, 5_000)).unwrap();
+        drop(store);
+        std::fs::write(bucket.join("part/foreign"), b"foreign").unwrap();
+        let options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        stem_remote::erase(&stem_remote::Location { scheme: "file", location: &location, options: &options })
+            .unwrap();
+        let left: Vec<_> =
+            std::fs::read_dir(bucket.join("part")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["foreign"], "{layout}");
+        assert!(std::fs::read_dir(&cache).unwrap().next().is_none());
+    }
 }
