@@ -185,10 +185,6 @@ pub fn is_remote(url: &StoreUrl) -> bool {
 
 /// Removes everything that a store in a bucket holds. Only for one that was made to be measured: the last part of its name must
 /// begin with `stem-bench-`. `false`: it is no such store, or none in a bucket.
-#[cfg_attr(
-    not(feature = "remote"),
-    expect(clippy::unnecessary_wraps, reason = "it can fail with remote stores")
-)]
 pub fn erase_measured(url: &StoreUrl) -> Result<bool> {
     let last = url.location.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     if !is_remote(url) || !last.starts_with("stem-bench-") {
