@@ -83,7 +83,8 @@ pub(crate) fn copy(
                     if chosen.bytes < found.stat.size {
                         note("cut", format!("{full} ({})", crate::error::size(chosen.bytes)));
                     }
-                    let item = Item { name: name.clone(), size: chosen.bytes, digest: None };
+                    let item =
+                        Item { name: name.clone(), size: chosen.bytes, class: found.class, digest: None };
                     Ok(Some((item, found.class)))
                 }
                 Copied::Left(kind) => {

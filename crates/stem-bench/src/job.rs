@@ -3,10 +3,12 @@
 //! Paths are relative to the scratch directory, which is where the process runs, so they are plain text whatever the
 //! directories of the user are called.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use stem_hash::{Checksum, ObjectId};
 
-use crate::model::{Latencies, Operation};
+use crate::model::{Class, ClassTime, Latencies, Operation};
 use crate::strategy::Way;
 
 /// A copy of a file.
@@ -15,6 +17,7 @@ pub(crate) struct Item {
     /// Its name, below the directory of the copies.
     pub(crate) name: String,
     pub(crate) size: u64,
+    pub(crate) class: Class,
     /// What it is in the store, once it is there.
     pub(crate) digest: Option<Named>,
 }
@@ -76,6 +79,8 @@ pub(crate) enum Answer {
     Stored(Box<Put>),
     /// The operation is done.
     Done(Task, Operation),
+    /// How long the files of each class took in the operation whose end is told next.
+    Classes(Task, BTreeMap<Class, ClassTime>),
     /// Single reads are done.
     Read(Latencies),
     /// It could not be done.

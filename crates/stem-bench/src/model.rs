@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// The version of the saved form that this engine writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,6 +143,12 @@ pub struct Round {
     pub put: Option<Operation>,
     /// Reading every file back to disk and comparing every byte.
     pub get: Option<Operation>,
+    /// How long the files of each class took to be stored.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub put_classes: BTreeMap<Class, ClassTime>,
+    /// How long they took to be read back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub get_classes: BTreeMap<Class, ClassTime>,
     /// Whether the cache of the system was emptied for `get` and `ranges`.
     pub cold: bool,
     /// Reading ranges at random places.
@@ -155,6 +161,18 @@ pub struct Round {
     pub put_second: Option<Operation>,
     /// Removing what the second version does not need (without one, every fourth object), and compaction.
     pub reclaim: Option<Operation>,
+}
+
+/// How long the files of one class took, of the time of all threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassTime {
+    /// Files.
+    pub files: u64,
+    /// Their bytes, before any coding.
+    pub bytes: u64,
+    /// Seconds that threads were busy with them, all threads added up; what belongs to no single file is left out.
+    pub thread_seconds: f64,
 }
 
 /// How long single reads took.

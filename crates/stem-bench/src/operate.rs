@@ -4,12 +4,13 @@
 //! is verified by the fast checksum that a push records. Everything that comes back is then compared with the copy it was
 //! made from, byte for byte, while the clock stands still.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use rayon::prelude::*;
 use stem_fs::{Dir, OpenFile, TempFile};
@@ -21,7 +22,7 @@ use crate::copies::plain;
 use crate::error::{Error, Result, chain};
 use crate::job::{Answer, Item, Job, Named, Put, Task};
 use crate::measure::Meter;
-use crate::model::Latencies;
+use crate::model::{Class, ClassTime, Latencies};
 use crate::random::Random;
 
 /// Bytes and files that are brought back before they are compared.
@@ -60,6 +61,7 @@ fn all(job: &Job, root: &Path, told: Told<'_>, answer: &mut dyn FnMut(Answer)) -
         told,
         first: job.items.clone(),
         second: job.second.clone(),
+        busy: Busy::default(),
     };
     for &task in &job.operations {
         match task {
@@ -68,6 +70,7 @@ fn all(job: &Job, root: &Path, told: Told<'_>, answer: &mut dyn FnMut(Answer)) -
                 for (item, named) in work.first.iter_mut().zip(&put.digests) {
                     item.digest = Some(*named);
                 }
+                answer(Answer::Classes(task, work.busy.take()));
                 answer(Answer::Stored(Box::new(put)));
             }
             Task::PutSecond => {
@@ -75,9 +78,14 @@ fn all(job: &Job, root: &Path, told: Told<'_>, answer: &mut dyn FnMut(Answer)) -
                 for (item, named) in work.second.iter_mut().zip(&put.digests) {
                     item.digest = Some(*named);
                 }
+                work.busy.take();
                 answer(Answer::Stored(Box::new(put)));
             }
-            Task::Get => answer(Answer::Done(task, work.get()?)),
+            Task::Get => {
+                let operation = work.get()?;
+                answer(Answer::Classes(task, work.busy.take()));
+                answer(Answer::Done(task, operation));
+            }
             Task::Ranges => answer(Answer::Read(work.ranges()?)),
             Task::Stat => answer(Answer::Done(task, work.stat()?)),
             Task::List => answer(Answer::Done(task, work.list()?)),
@@ -121,6 +129,33 @@ struct Work<'a> {
     told: Told<'a>,
     first: Vec<Item>,
     second: Vec<Item>,
+    busy: Busy,
+}
+
+/// How long threads were busy with the files of each class.
+#[derive(Default)]
+struct Busy(Mutex<BTreeMap<Class, ClassTime>>);
+
+impl Busy {
+    /// Does something with a file, and notes how long it took.
+    fn with<T>(&self, item: &Item, work: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let done = work();
+        self.add(item.class, begun.elapsed().as_secs_f64(), 1, item.size);
+        done
+    }
+
+    fn add(&self, class: Class, thread_seconds: f64, files: u64, bytes: u64) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = all.entry(class).or_default();
+        one.thread_seconds += thread_seconds;
+        one.files += files;
+        one.bytes += bytes;
+    }
+
+    fn take(&self) -> BTreeMap<Class, ClassTime> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Tells the bytes of a hash pass, and stops it.
@@ -164,7 +199,7 @@ impl Work<'_> {
     fn put_files(&self, dir: &Dir, items: &[Item]) -> Result<Vec<Digest>> {
         let done: Vec<Mutex<Option<Digest>>> = items.iter().map(|_| Mutex::new(None)).collect();
         self.each(items, |at, item| {
-            let digest = self.put_one(dir, item)?;
+            let digest = self.busy.with(item, || self.put_one(dir, item))?;
             if digest.len != item.size {
                 return Err(self.wrong(format!("'{}' was stored with {} bytes", item.name, digest.len)));
             }
@@ -194,28 +229,37 @@ impl Work<'_> {
     /// As a push does it: hashed under our own eyes, then renamed.
     fn adopt(&self, dir: &Dir, items: &[Item]) -> Result<Vec<Digest>> {
         let options = HashOptions::new(self.store.capabilities().algorithm).and_checksum();
-        let mut digests = Vec::with_capacity(items.len());
-        for batch in items.chunks(BATCH_FILES) {
-            let files = batch.iter().map(|item| open(dir, &item.name)).collect::<Result<Vec<_>>>()?;
+        let mut digests = vec![None; items.len()];
+        // Class by class, for many files are hashed at once and the clock sees only all of them.
+        let mut order: Vec<(usize, &Item)> = items.iter().enumerate().collect();
+        order.sort_by_key(|(_, item)| item.class);
+        let one_class = order.chunk_by(|(_, before), (_, after)| before.class == after.class);
+        for batch in one_class.flat_map(|class| class.chunks(BATCH_FILES)) {
+            let files = batch.iter().map(|(_, item)| open(dir, &item.name)).collect::<Result<Vec<_>>>()?;
             // Nobody else knows these files.
             let safe: &(dyn Fn() -> bool + Sync) = &|| true;
             let jobs: Vec<FileJob<'_>> = files
                 .iter()
                 .zip(batch)
-                .map(|(file, item)| FileJob {
+                .map(|(file, (_, item))| FileJob {
                     safe_to_map: Some(safe),
                     ..FileJob::new(file.as_std(), item.size)
                 })
                 .collect();
             let observer = Hashing(self.told, std::sync::atomic::AtomicBool::new(false));
+            let begun = Instant::now();
             let hashed = hash_many(&jobs, &options, &observer);
+            let threads = u32::try_from(rayon::current_num_threads()).unwrap_or(1);
+            if let Some((_, first)) = batch.first() {
+                self.busy.add(first.class, begun.elapsed().as_secs_f64() * f64::from(threads), 0, 0);
+            }
             if observer.cancelled() {
                 return Err(Error::Interrupted);
             }
             let work: Vec<_> = batch.iter().zip(&files).zip(hashed).collect();
             let adopted: Vec<Digest> = work
                 .into_par_iter()
-                .map(|((item, file), hashed)| {
+                .map(|((&(_, item), file), hashed)| {
                     let digest = hashed.map_err(|e| Error::io("hash", file.path(), e))?;
                     let path = plain(&item.name)?;
                     let source = FileSource {
@@ -224,16 +268,20 @@ impl Work<'_> {
                         take: true,
                         ..FileSource::new(file, file.stat()?)
                     };
-                    let put = self.store.put_file(&source, &Self::OPTIONS)?;
+                    let put = self.busy.with(item, || self.store.put_file(&source, &Self::OPTIONS))?;
                     if matches!(put.method, PutMethod::Copied | PutMethod::Cloned) {
                         return Err(self.wrong("it takes no files by moving them"));
                     }
                     Ok(digest)
                 })
                 .collect::<Result<_>>()?;
-            digests.extend(adopted);
+            for ((at, _), digest) in batch.iter().zip(adopted) {
+                if let Some(place) = digests.get_mut(*at) {
+                    *place = Some(digest);
+                }
+            }
         }
-        Ok(digests)
+        Ok(digests.into_iter().flatten().collect())
     }
 
     /// Runs `work` on all items, largest first, on all threads; the first error stops all.
@@ -289,7 +337,7 @@ impl Work<'_> {
             meter.start();
             let back: Vec<(TempFile, &Item)> = batch
                 .par_iter()
-                .map(|&(item, named)| Ok((self.restore(&to, item, &named)?, item)))
+                .map(|&(item, named)| Ok((self.busy.with(item, || self.restore(&to, item, &named))?, item)))
                 .collect::<Result<_>>()?;
             meter.stop();
             back.par_iter().try_for_each(|(temp, item)| self.compare(&pristine, temp, item))?;

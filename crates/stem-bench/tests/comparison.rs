@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use stem_bench::model::{Class, Comparison};
+use stem_bench::model::{Amount, Class, Comparison};
 use stem_bench::{ErrorKind, Options, Progress, Silent, Worker, from_url, predict, run, select};
 use stem_corpus::{Session, tree};
 use tempfile::TempDir;
@@ -180,6 +180,16 @@ fn a_second_version_adds_what_changed() {
         .filter(|bytes| !known.contains(bytes))
         .map(|bytes| bytes.len() as u64)
         .sum();
+    // Every file of every class was on the clock once, also where many are hashed together.
+    for result in &comparison.strategies {
+        let round = &result.rounds[0];
+        for classes in [&round.put_classes, &round.get_classes] {
+            assert!(classes.values().all(|class| class.thread_seconds > 0.0), "{}", result.name);
+            let seen =
+                classes.iter().map(|(class, time)| (*class, Amount { files: time.files, bytes: time.bytes }));
+            assert_eq!(seen.collect::<BTreeMap<_, _>>(), comparison.material.sampled, "{}", result.name);
+        }
+    }
     for name in ["sharded", "sharded-adopt"] {
         assert_eq!(of(&comparison, name).stored.as_ref().unwrap().added_by_second, Some(new), "{name}");
     }

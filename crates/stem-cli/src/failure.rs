@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
 
-use stemvault::ErrorKind;
+use stemvault::{ErrorKind, StashError};
 
 use crate::json::Json;
 use crate::progress;
@@ -39,12 +39,23 @@ pub(crate) struct Failure {
     pub(crate) path: Option<PathBuf>,
     /// The same with colours and usage, where the parser of the arguments made one.
     pub(crate) styled: Option<String>,
+    /// The stash entry that was asked for and does not exist.
+    pub(crate) sought: Option<Sought>,
+}
+
+/// A reference to no entry.
+#[derive(Debug)]
+pub(crate) enum Sought {
+    /// A number that is too large.
+    Index,
+    /// Something else.
+    Name(String),
 }
 
 impl Failure {
     /// The user can mend it.
     pub(crate) fn user(kind: &'static str, message: impl Into<String>) -> Self {
-        Self { exit: exit::USER, kind, message: message.into(), path: None, styled: None }
+        Self { exit: exit::USER, kind, message: message.into(), path: None, styled: None, sought: None }
     }
 
     /// Arguments that make no sense.
@@ -97,7 +108,14 @@ impl From<stemvault::Error> for Failure {
             ErrorKind::Interrupted => return Self::interrupted(chain(&error)),
             _ => exit::INTERNAL,
         };
-        Self { exit, kind: error.name(), message: chain(&error), path: error.path(), styled: None }
+        let sought = match &error {
+            stemvault::Error::Stash(StashError::NoSuchIndex { .. }) => Some(Sought::Index),
+            stemvault::Error::Stash(StashError::NoSuchEntry { reference }) => {
+                Some(Sought::Name(reference.clone()))
+            }
+            _ => None,
+        };
+        Self { exit, kind: error.name(), message: chain(&error), path: error.path(), styled: None, sought }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use stemvault::format::stamp::Stamp;
 use stemvault::format::text::PyStr;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Columns of the terminal that standard output goes to, or what `COLUMNS` says; `None` where nobody reads lines.
 pub(crate) fn columns() -> Option<u16> {
@@ -95,6 +96,43 @@ pub(crate) fn minute(then: Stamp) -> String {
 /// A path of the system, safe for a terminal.
 pub(crate) fn path(path: &Path) -> String {
     PyStr::from_fs_bytes(path.as_os_str().as_encoded_bytes()).to_string()
+}
+
+/// A path in at most `room` columns: its beginning and its file name stay, and what is between makes way; of a name that
+/// is too long itself the end stays, where the extension is.
+pub(crate) fn shorten(path: &str, room: usize, unicode: bool) -> String {
+    if path.width() <= room {
+        return path.to_owned();
+    }
+    let gap = if unicode { "…" } else { "..." };
+    let name = path.rfind('/').map_or(path, |slash| &path[slash..]);
+    let room = room.saturating_sub(gap.width());
+    if name.len() < path.len() && name.width() < room {
+        return format!("{}{gap}{name}", first_columns(path, room - name.width()));
+    }
+    let name = name.strip_prefix('/').unwrap_or(name);
+    let first = room / 2;
+    format!("{}{gap}{}", first_columns(name, first), last_columns(name, room - first))
+}
+
+/// As much of the beginning as fits.
+fn first_columns(text: &str, room: usize) -> &str {
+    let mut used = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        used += c.width().unwrap_or(0);
+        used > room
+    });
+    end.map_or(text, |(at, _)| &text[..at])
+}
+
+/// As much of the end as fits.
+fn last_columns(text: &str, room: usize) -> &str {
+    let mut used = 0;
+    let start = text.char_indices().rev().find(|(_, c)| {
+        used += c.width().unwrap_or(0);
+        used > room
+    });
+    start.map_or(text, |(at, c)| &text[at + c.len_utf8()..])
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -189,6 +227,22 @@ mod tests {
             assert!(parse_size(wrong).unwrap_err().contains("is not a size"), "{wrong}");
         }
         assert!(parse_size("99999999T").unwrap_err().contains("larger than any disk"));
+    }
+
+    #[test]
+    fn long_paths_keep_their_beginning_and_their_name() {
+        let path = "tracks/drums/overheads/take 12/left.wav";
+        assert_eq!(shorten(path, 80, true), path);
+        assert_eq!(shorten(path, 24, true), "tracks/drums/o…/left.wav");
+        assert_eq!(shorten(path, 24, false), "tracks/drums.../left.wav");
+        assert_eq!(shorten("a/kick with a very long name.wav", 16, true), "kick wi…name.wav");
+        assert_eq!(shorten("トラック/ドラム/キック.wav", 20, true), "トラック…/キック.wav");
+        for room in 0..60 {
+            for path in [path, "トラック/ドラム/キック.wav", "x", "/", "a/é̩́̂.wav"] {
+                let short = shorten(path, room, true);
+                assert!(short.width() <= room.max(1), "{short:?} in {room}");
+            }
+        }
     }
 
     #[test]

@@ -7,12 +7,16 @@
 
 mod args;
 mod commands;
+mod complete;
 mod failure;
 mod human;
+mod inspect;
 mod json;
 mod operands;
+mod pager;
 mod progress;
 mod report;
+mod target;
 mod ui;
 
 use std::ffi::OsString;
@@ -25,6 +29,11 @@ use crate::ui::Ui;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
+    if args.get(1).is_some_and(|word| word == complete::ARGUMENT) {
+        // Not for people: the scripts of `stem completions` ask it.
+        complete::run(args.get(2..).unwrap_or_default());
+        return ExitCode::SUCCESS;
+    }
     let ui = Ui::scan(&args);
     if args.get(1).is_some_and(|word| word == stem_bench::WORKER_ARGUMENT) {
         // Not for people: `stem bench` starts this program once more for each operation.
@@ -45,10 +54,10 @@ fn main() -> ExitCode {
 fn run(args: &[OsString], ui: Ui) -> ExitCode {
     let cli = match Cli::read(args, &ui) {
         Ok(cli) => cli,
-        Err(args::Unread::Told(report)) => return ui.tell(report),
+        Err(args::Unread::Told(report)) => return ui.long().tell(report),
         Err(args::Unread::Usage(failure)) => return ui.fail(&failure),
     };
-    let ui = Ui::new(&cli.global);
+    let ui = if cli.long { Ui::new(&cli.global).long() } else { Ui::new(&cli.global) };
     match commands::run(cli, &ui) {
         Ok(report) => ui.tell(report),
         Err(failure) => ui.fail(&failure),

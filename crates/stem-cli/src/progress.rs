@@ -19,7 +19,7 @@ use std::time::Duration;
 use anstream::ColorChoice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::{SigId, flag, low_level};
 use stemvault::{Phase, Progress};
 
 use crate::ui;
@@ -40,6 +40,8 @@ const UNMEASURED: &str = "{spinner} {prefix} {files}";
 struct Signals {
     any: Arc<AtomicBool>,
     number: Arc<AtomicUsize>,
+    /// What ends the process at the second signal.
+    ends: Vec<SigId>,
 }
 
 static SIGNALS: OnceLock<Signals> = OnceLock::new();
@@ -48,11 +50,11 @@ impl Signals {
     /// Installs the handlers, once. Where the system refuses, signals do what they always do.
     fn install() -> &'static Self {
         SIGNALS.get_or_init(|| {
-            let signals =
-                Self { any: Arc::new(AtomicBool::new(false)), number: Arc::new(AtomicUsize::new(0)) };
+            let mut signals = Self { any: Arc::default(), number: Arc::default(), ends: Vec::new() };
             for signal in [SIGINT, SIGTERM] {
                 // The order matters: the first of these acts on what the others left from the signal before.
-                let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&signals.any));
+                let end = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&signals.any));
+                signals.ends.extend(end);
                 let _ = flag::register(signal, Arc::clone(&signals.any));
                 if let Ok(number) = usize::try_from(signal) {
                     let _ = flag::register_usize(signal, Arc::clone(&signals.number), number);
@@ -64,6 +66,15 @@ impl Signals {
             signals
         })
     }
+}
+
+/// From here on Ctrl-C is the business of another program that has the terminal: this one takes no notice.
+pub(crate) fn leave_interrupts() {
+    for end in SIGNALS.get().into_iter().flat_map(|signals| &signals.ends) {
+        low_level::unregister(*end);
+    }
+    // A handler that does nothing, in place of the system's, which would end the process. Without one it ends as ever.
+    let _ = flag::register(SIGINT, Arc::default());
 }
 
 /// The number of the signal that asked to stop.
@@ -145,6 +156,11 @@ impl Bars {
             .with_key("files", files)
             .progress_chars("=> ")
             .tick_chars("|/-\\ ")
+    }
+
+    /// What becomes true when the user wants to stop.
+    pub(crate) fn cancel_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.signals.any)
     }
 
     /// For callbacks of the store: counts the bytes and says whether to go on.

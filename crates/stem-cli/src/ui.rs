@@ -9,11 +9,13 @@ use std::fmt;
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
 use std::process::ExitCode;
 
+use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
 use crate::args::{Color, Global};
 use crate::failure::{Failure, Result, exit};
+use crate::pager;
 use crate::progress::Bars;
 use crate::report::Report;
 
@@ -31,18 +33,32 @@ pub(crate) struct Ui {
     verbose: bool,
     progress: bool,
     color: ColorChoice,
+    pager: bool,
+    /// Whether the answer is one that people read page by page.
+    long: bool,
 }
 
 impl Ui {
     /// What the raw arguments say, for errors that come before they can be read.
     pub(crate) fn scan(args: &[OsString]) -> Self {
-        let mut ui =
-            Self { json: false, quiet: false, verbose: false, progress: false, color: ColorChoice::Auto };
+        let mut ui = Self {
+            json: false,
+            quiet: false,
+            verbose: false,
+            progress: false,
+            color: ColorChoice::Auto,
+            pager: true,
+            long: false,
+        };
         let mut words = args.iter().skip(1).take_while(|arg| *arg != "--").peekable();
         while let Some(word) = words.next() {
             let color = match word.to_str() {
                 Some("--json") => {
                     ui.json = true;
+                    None
+                }
+                Some("--no-pager") => {
+                    ui.pager = false;
                     None
                 }
                 Some("--color") => words.peek().and_then(|next| next.to_str()),
@@ -67,7 +83,21 @@ impl Ui {
         };
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let progress = !global.no_progress && !global.quiet && !dumb && io::stderr().is_terminal();
-        Self { json: global.json, quiet: global.quiet, verbose: global.verbose > 0, progress, color }
+        let pager = !global.no_pager;
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose > 0,
+            progress,
+            color,
+            pager,
+            long: false,
+        }
+    }
+
+    /// For an answer that may be long.
+    pub(crate) fn long(self) -> Self {
+        Self { long: true, ..self }
     }
 
     /// Whether a program reads the answer.
@@ -160,6 +190,13 @@ impl Ui {
     }
 
     fn print(&self, text: &str) -> Result<()> {
+        if self.long && self.pager && io::stdout().is_terminal() {
+            let plain = self.choice(&io::stdout()) == ColorChoice::Never;
+            let shown = if plain { strip_str(text).to_string() } else { text.to_owned() };
+            if pager::show(&shown) {
+                return Ok(());
+            }
+        }
         let mut out = AutoStream::new(io::stdout().lock(), self.choice(&io::stdout()));
         let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         accept_closed(written).map_err(|error| closed(&error))
@@ -181,7 +218,7 @@ impl Ui {
 
 /// A warning while a command runs.
 pub(crate) fn warn(color: ColorChoice, message: &str) {
-    let ui = Ui { json: false, quiet: false, verbose: false, progress: false, color };
+    let ui = Ui { color, ..Ui::scan(&[]) };
     ui.say_error(format_args!("{WARNING}warning:{WARNING:#} {message}\n"));
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Plain atomics, read together in a [`Snapshot`]: an exporter for any monitoring system is a loop over it, and no crate
 //! of such a system is needed here. The numbers of one snapshot may be a call apart from each other.
+//!
+//! Each call is an event of `tracing` besides (level `TRACE`, `DEBUG` when it failed; target `stem_layers::metrics`), for
+//! whoever wants to see which one was slow.
 
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -129,8 +132,10 @@ fn bucket(time: Duration) -> usize {
 
 impl Meter {
     /// Makes a call; `seen` says how many bytes passed and how many objects were not there.
-    fn call<T, E>(
+    fn call<T, E: std::fmt::Display>(
         &self,
+        store: &str,
+        name: &'static str,
         call: impl FnOnce() -> std::result::Result<T, E>,
         seen: impl FnOnce(&T) -> (u64, u64),
     ) -> std::result::Result<T, E> {
@@ -139,13 +144,16 @@ impl Meter {
         let time = started.elapsed();
         let add = |counter: &AtomicU64, n: u64| counter.fetch_add(n, Ordering::Relaxed);
         add(&self.calls, 1);
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         match &result {
             Ok(value) => {
                 let (bytes, absent) = seen(value);
+                tracing::trace!(store, call = name, micros, bytes, absent);
                 add(&self.bytes, bytes);
                 add(&self.absent, absent);
             }
-            Err(_) => {
+            Err(error) => {
+                tracing::debug!(store, call = name, micros, %error);
                 add(&self.failures, 1);
             }
         }
@@ -203,12 +211,13 @@ impl<S: ObjectStore> Metrics<S> {
 /// Counts the reads of an opened object.
 struct Counted {
     inner: Box<dyn ObjectRead>,
+    store: Arc<str>,
     meters: Arc<Meters>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.meters.read.call(|| self.inner.read(buf), |&n| (n as u64, 0))
+        self.meters.read.call(&self.store, "read", || self.inner.read(buf), |&n| (n as u64, 0))
     }
 }
 
@@ -239,41 +248,57 @@ impl<S: ObjectStore> ObjectStore for Metrics<S> {
     }
 
     fn stat(&self, id: &ObjectId) -> Result<Option<ObjectStat>> {
-        self.meters.stat.call(|| self.inner.stat(id), absent)
+        self.meters.stat.call(self.inner.name(), "stat", || self.inner.stat(id), absent)
     }
 
     fn open(&self, id: &ObjectId) -> Result<Option<Box<dyn ObjectRead>>> {
-        let opened = self.meters.open.call(|| self.inner.open(id), absent)?;
-        Ok(opened.map(|inner| Box::new(Counted { inner, meters: self.meters.clone() }) as _))
+        let opened = self.meters.open.call(self.inner.name(), "open", || self.inner.open(id), absent)?;
+        let store = || Arc::from(self.inner.name());
+        Ok(opened.map(|inner| Box::new(Counted { inner, store: store(), meters: self.meters.clone() }) as _))
     }
 
     fn read_range(&self, id: &ObjectId, offset: u64, buf: &mut [u8]) -> Result<Option<usize>> {
-        self.meters
-            .read_range
-            .call(|| self.inner.read_range(id, offset, buf), |found| found.map_or((0, 1), |n| (n as u64, 0)))
+        self.meters.read_range.call(
+            self.inner.name(),
+            "read_range",
+            || self.inner.read_range(id, offset, buf),
+            |found| found.map_or((0, 1), |n| (n as u64, 0)),
+        )
     }
 
     fn put(&self, source: &mut dyn Read, options: &PutOptions) -> Result<Put> {
-        self.meters.put.call(|| self.inner.put(source, options), |put| (put.digest.len, 0))
+        self.meters.put.call(
+            self.inner.name(),
+            "put",
+            || self.inner.put(source, options),
+            |put| (put.digest.len, 0),
+        )
     }
 
     fn list(&self, prefix: &IdPrefix, visit: &mut dyn FnMut(ObjectId) -> ControlFlow<()>) -> Result<()> {
-        self.meters.list.call(|| self.inner.list(prefix, visit), |()| (0, 0))
+        self.meters.list.call(self.inner.name(), "list", || self.inner.list(prefix, visit), |()| (0, 0))
     }
 
     fn sync(&self) -> Result<()> {
-        self.meters.sync.call(|| self.inner.sync(), |()| (0, 0))
+        self.meters.sync.call(self.inner.name(), "sync", || self.inner.sync(), |()| (0, 0))
     }
 
     fn stat_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<ObjectStat>>> {
         self.meters.stat.call(
+            self.inner.name(),
+            "stat",
             || self.inner.stat_many(ids),
             |found| (0, found.iter().filter(|stat| stat.is_none()).count() as u64),
         )
     }
 
     fn put_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
-        self.meters.put.call(|| self.inner.put_file(source, options), |put| (put.digest.len, 0))
+        self.meters.put.call(
+            self.inner.name(),
+            "put",
+            || self.inner.put_file(source, options),
+            |put| (put.digest.len, 0),
+        )
     }
 
     fn restore_file(
@@ -283,6 +308,8 @@ impl<S: ObjectStore> ObjectStore for Metrics<S> {
         options: &RestoreOptions<'_>,
     ) -> Result<Option<Restored>> {
         self.meters.restore.call(
+            self.inner.name(),
+            "restore",
             || self.inner.restore_file(id, target, options),
             |found| found.as_ref().map_or((0, 1), |restored| (restored.len, 0)),
         )
@@ -301,15 +328,25 @@ impl<S: Maintain> Maintain for Metrics<S> {
             Some(Verified::Damaged { .. }) => (0, 0),
             None => (0, 1),
         };
-        self.meters.verify.call(|| self.inner.verify(id), bytes)
+        self.meters.verify.call(self.inner.name(), "verify", || self.inner.verify(id), bytes)
     }
 
     fn remove(&self, id: &ObjectId) -> Result<bool> {
-        self.meters.remove.call(|| self.inner.remove(id), |&there| (0, u64::from(!there)))
+        self.meters.remove.call(
+            self.inner.name(),
+            "remove",
+            || self.inner.remove(id),
+            |&there| (0, u64::from(!there)),
+        )
     }
 
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
-        self.meters.repack.call(|| self.inner.repack(options), |done| (done.bytes.1, 0))
+        self.meters.repack.call(
+            self.inner.name(),
+            "repack",
+            || self.inner.repack(options),
+            |done| (done.bytes.1, 0),
+        )
     }
 
     fn stored_bytes(&self) -> Result<Option<u64>> {

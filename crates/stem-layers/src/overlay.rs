@@ -82,7 +82,7 @@ fn is_about_the_copy(error: &Error) -> bool {
 }
 
 /// The parts of the id space that are listed one after the other, so that what is remembered to find twins stays small.
-fn parts(prefix: &IdPrefix) -> Vec<IdPrefix> {
+pub(crate) fn parts(prefix: &IdPrefix) -> Vec<IdPrefix> {
     if prefix.digits() >= 2 {
         return vec![*prefix];
     }

@@ -3,8 +3,9 @@
 //! Only what can be repeated without anybody noticing is repeated: looking up, listing before the first id was shown,
 //! opening, ranges, restoring, verifying. A put has consumed its source, a sync that failed has spent its handle, and a
 //! second remove would say that nothing was there. Only [`ErrorKind::Unavailable`] is worth a second try; the other kinds
-//! say the same thing again.
+//! say the same thing again. Waits are spread by chance, so that those whom one failure hit do not all come back at once.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -24,7 +25,8 @@ use crate::target::empty;
 pub struct RetryPolicy {
     /// Tries in all, the first one included; 0 counts as 1.
     pub tries: u32,
-    /// The wait before the second try; it doubles with every further one.
+    /// The longest wait before the second try; it doubles with every further one. Each wait is between half of that and all
+    /// of it.
     pub first_wait: Duration,
     /// No wait is longer.
     pub longest_wait: Duration,
@@ -37,10 +39,13 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The wait before try number `number`, counted from 1.
-    fn wait_before(&self, number: u32) -> Duration {
+    /// The wait before try number `number`, counted from 1; `chance` is any number.
+    fn wait_before(&self, number: u32, chance: u64) -> Duration {
         let doublings = number.saturating_sub(2).min(31);
-        self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait)
+        let longest = self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait);
+        let half = longest / 2;
+        let spread = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
+        half + Duration::from_nanos(chance % spread.saturating_add(1).max(1))
     }
 }
 
@@ -69,7 +74,9 @@ impl<S: ObjectStore> Retry<S> {
             match call(number) {
                 Err(error) if error.kind() == ErrorKind::Unavailable && number < self.policy.tries => {
                     number += 1;
-                    (self.wait)(self.policy.wait_before(number));
+                    // As good as random, without a crate for it.
+                    let chance = RandomState::new().hash_one(number);
+                    (self.wait)(self.policy.wait_before(number, chance));
                 }
                 other => return other,
             }
@@ -190,9 +197,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_longest() {
+    fn waits_double_up_to_the_longest_and_are_spread_over_their_second_half() {
         let policy = RetryPolicy { tries: 99, ..RetryPolicy::default() };
-        let waits: Vec<u128> = [2, 3, 4, 7, 8, 99].map(|n| policy.wait_before(n).as_millis()).into();
-        assert_eq!(waits, [50, 100, 200, 1600, 2000, 2000]);
+        for (number, longest) in [(2, 50), (3, 100), (4, 200), (7, 1600), (8, 2000), (99, 2000)] {
+            let longest = Duration::from_millis(longest);
+            assert_eq!(policy.wait_before(number, 0), longest / 2);
+            let spread = u64::try_from((longest / 2).as_nanos()).unwrap();
+            assert_eq!(policy.wait_before(number, spread), longest);
+            for chance in [1, 77, u64::MAX, u64::MAX / 3] {
+                let wait = policy.wait_before(number, chance);
+                assert!(longest / 2 <= wait && wait <= longest, "{wait:?}");
+            }
+        }
+        let none = RetryPolicy { first_wait: Duration::ZERO, ..policy };
+        assert_eq!(none.wait_before(5, 12_345), Duration::ZERO);
     }
 }

@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use stem_fs::Dir;
 use stem_hash::ObjectId;
-use stem_layers::{Metrics, Overlay, Retry, RetryPolicy, Verifying};
+use stem_layers::{Metrics, Mirror, Overlay, Retry, RetryPolicy, TierOptions, Tiered, Verifying, Writing};
 use stem_sharded::{Options, ShardedStore, object_path};
 use stem_store::{Maintain, MemoryStore};
 use stem_testkit::conformance::{Damage, Factory, Subject};
@@ -19,10 +21,20 @@ enum Stack {
     Metrics,
     Retry,
     All,
+    Through,
+    Back,
+    Mirror,
 }
 
 fn sharded(root: &Path, name: &str) -> ShardedStore {
     ShardedStore::open(&root.join(name), &Options::default()).unwrap()
+}
+
+fn tiered(root: &Path, options: TierOptions) -> Tiered {
+    let state = Dir::create_all(&root.join("store.tier")).unwrap();
+    let behind = root.to_path_buf();
+    let connect = Box::new(move || Ok(Arc::new(sharded(&behind, "cold")) as Arc<dyn Maintain>));
+    Tiered::new(Arc::new(sharded(root, "store")), "sharded:cold", connect, &state, options).unwrap()
 }
 
 impl Stack {
@@ -34,6 +46,17 @@ impl Stack {
             Self::Verifying => Box::new(Verifying::new(store)),
             Self::Metrics => Box::new(Metrics::new(store)),
             Self::Retry => Box::new(Retry::new(store, RetryPolicy::default())),
+            // With a size, so that uses are noted and the cache is looked through.
+            Self::Through => {
+                Box::new(tiered(root, TierOptions { size: Some(1 << 30), ..TierOptions::default() }))
+            }
+            Self::Mirror => {
+                let others: Vec<Arc<dyn Maintain>> = vec![Arc::new(sharded(root, "cold"))];
+                Box::new(Mirror::new(Arc::new(store), others).unwrap())
+            }
+            Self::Back => {
+                Box::new(tiered(root, TierOptions { writing: Writing::Back, ..TierOptions::default() }))
+            }
             Self::All => {
                 let both = Overlay::new(store, sharded(root, "cold")).unwrap();
                 Box::new(Metrics::new(Retry::new(Verifying::new(both), RetryPolicy::default())))
@@ -73,10 +96,18 @@ impl Subject for OnDisk {
     }
 
     fn damage(&self, id: &ObjectId, damage: Damage) -> bool {
-        let path = self.root.path().join("store").join(object_path(id).to_path());
-        let mut bytes = fs::read(&path).unwrap();
-        damage.apply(&mut bytes);
-        fs::write(path, bytes).unwrap();
+        // A tier heals one copy from the other; while a thread sends, nobody knows which there are.
+        let places: &[&str] = match self.stack {
+            Stack::Back => return false,
+            Stack::Through | Stack::Mirror => &["store", "cold"],
+            _ => &["store"],
+        };
+        for place in places {
+            let path = self.root.path().join(place).join(object_path(id).to_path());
+            let mut bytes = fs::read(&path).unwrap();
+            damage.apply(&mut bytes);
+            fs::write(path, bytes).unwrap();
+        }
         true
     }
 
@@ -85,7 +116,8 @@ impl Subject for OnDisk {
         drop(store);
         for entry in fs::read_dir(root.path()).unwrap() {
             let name = entry.unwrap().file_name();
-            assert!(name == "store" || name == "cold", "{} was left", name.display());
+            let ours = name == "store" || name == "cold" || name == "store.tier";
+            assert!(ours, "{} was left", name.display());
         }
     }
 }
@@ -108,6 +140,18 @@ mod metrics {
 
 mod retry {
     stem_testkit::conformance_suite!(super::Stack::Retry);
+}
+
+mod tiered_through {
+    stem_testkit::conformance_suite!(super::Stack::Through);
+}
+
+mod mirror {
+    stem_testkit::conformance_suite!(super::Stack::Mirror);
+}
+
+mod tiered_back {
+    stem_testkit::conformance_suite!(super::Stack::Back);
 }
 
 mod all {

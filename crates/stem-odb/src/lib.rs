@@ -8,6 +8,7 @@ mod age;
 mod config;
 mod error;
 pub mod gc;
+mod layered;
 mod pack_options;
 mod registry;
 mod secret;
@@ -19,7 +20,7 @@ pub use age::parse_age;
 pub use config::{Config, DatabaseSetting, StashChoice, WorkTreePath};
 pub use error::{Error, Result};
 pub use registry::{
-    AnyStore, Base, RepositoryStores, backends, erase_measured, is_remote, is_within_repository,
+    AnyStore, Base, RepositoryStores, backends, erase_measured, is_remote, is_within_repository, open_existing,
     open_repository, open_store,
 };
 pub use secret::hide_passwords;

@@ -11,6 +11,7 @@ use stem_sharded::{Options, ShardedStore};
 use stem_store::{Maintain, MemoryStore};
 
 use crate::error::{Error, Result};
+use crate::layered::{inner_exist, open_mirror, open_read_only, open_retry, open_tiered};
 use crate::pack_options::pack_options;
 use crate::url::StoreUrl;
 
@@ -41,6 +42,10 @@ const BACKENDS: &[(&str, &str, Open)] = &[
     ("az", remote::AZ, remote::open),
     #[cfg(feature = "remote")]
     ("file", remote::FILE, remote::open),
+    ("tiered", "tiered:[DIR]?cache=URL&remote=URL[&write=back&size=20G]", open_tiered),
+    ("mirror", "mirror:?a=URL&b=URL[&repair=yes]", open_mirror),
+    ("readonly", "readonly:?store=URL", open_read_only),
+    ("retry", "retry:?store=URL[&tries=4]", open_retry),
 ];
 
 /// The kinds of stores: scheme, and how a URL of it is written.
@@ -63,7 +68,22 @@ pub fn open_store(url: &StoreUrl, base: Base<'_>) -> Result<AnyStore> {
     open(url, base)
 }
 
-fn invalid(url: &StoreUrl, problem: impl Into<String>) -> Error {
+/// As [`open_store`], for a store that is to be read: one whose directory is not there is an error and not an empty store.
+pub fn open_existing(url: &StoreUrl, base: Base<'_>) -> Result<AnyStore> {
+    if matches!(url.scheme.as_str(), "sharded" | "pack") && !url.location.is_empty() {
+        let base = match base {
+            Base::Repository(root) => root.path(),
+            Base::Directory(path) => path,
+        };
+        if !base.join(&url.location).is_dir() {
+            return Err(invalid(url, "there is no such directory"));
+        }
+    }
+    inner_exist(url, base)?;
+    open_store(url, base)
+}
+
+pub(crate) fn invalid(url: &StoreUrl, problem: impl Into<String>) -> Error {
     Error::InvalidUrl { url: url.to_string(), problem: problem.into() }
 }
 

@@ -1,4 +1,5 @@
-//! Copies of objects from one store into another: the work of `pack` and `unpack`, and of replication.
+//! Copies of objects from one store into another: the work of `pack` and `unpack` ([`copy`]), and of replication
+//! ([`missing`], [`replicate`]), which is done in batches, so that little is done twice when it is killed.
 //!
 //! Every object is verified on its way out (the reader of a store ends in an error when the bytes are not those of the
 //! id) and on its way in (the other store is told the id that it must come to). What is copied is durable before the
@@ -52,6 +53,128 @@ pub struct Copied {
     pub stopped: bool,
 }
 
+/// That both make their ids the same way; under another id nobody would find an object.
+fn same_ids(from: &dyn ObjectStore, to: &dyn ObjectStore) -> Result<()> {
+    let (ours, theirs) = (from.capabilities().algorithm, to.capabilities().algorithm);
+    if ours == theirs {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Unsupported, Operation::Put, to.name())
+        .with_reason(format!("its ids are {theirs}, those of '{}' are {ours}", from.name())))
+}
+
+/// What one store has and another lacks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Objects that the target lacks, or has with another size, with their sizes; in the order in which reading them
+    /// costs least.
+    pub rows: Vec<(ObjectId, u64)>,
+    /// Objects that it has, sorted.
+    pub present: Vec<ObjectId>,
+    /// Their bytes.
+    pub present_bytes: u64,
+    /// Objects that the source does not have, sorted.
+    pub absent: Vec<ObjectId>,
+    /// Whether the observer stopped the look before its end.
+    pub stopped: bool,
+}
+
+impl Missing {
+    /// The bytes of what is missing.
+    pub fn bytes(&self) -> u64 {
+        self.rows.iter().fold(0, |sum, (_, size)| sum.saturating_add(*size))
+    }
+}
+
+/// How many objects are looked up at once.
+const LOOKED_UP: usize = 4096;
+
+/// Which of the objects `ids` have to be copied. Their bytes are not looked at.
+///
+/// # Errors
+///
+/// As for [`copy`].
+pub fn missing(
+    from: &dyn ObjectStore,
+    to: &dyn ObjectStore,
+    ids: &[ObjectId],
+    observer: &dyn Observer,
+) -> Result<Missing> {
+    same_ids(from, to)?;
+    let mut found = Missing::default();
+    for part in ids.chunks(LOOKED_UP) {
+        if observer.cancelled() {
+            found.stopped = true;
+            return Ok(found);
+        }
+        let (here, there) = (from.stat_many(part)?, to.stat_many(part)?);
+        for ((id, here), there) in part.iter().zip(here).zip(there) {
+            match (here, there) {
+                (Some(here), Some(there)) if here.size == there.size => {
+                    found.present.push(*id);
+                    found.present_bytes = found.present_bytes.saturating_add(there.size);
+                }
+                (Some(here), _) => found.rows.push((*id, here.size)),
+                (None, _) => found.absent.push(*id),
+            }
+        }
+    }
+    let rows = std::mem::take(&mut found.rows);
+    let ids: Vec<ObjectId> = rows.iter().map(|(id, _)| *id).collect();
+    found.rows = from.storage_order(&ids)?.into_iter().filter_map(|at| rows.get(at).copied()).collect();
+    found.present.sort_unstable();
+    found.absent.sort_unstable();
+    Ok(found)
+}
+
+/// Objects that are copied before they are made durable; a kill costs no more than these.
+const BATCH_OBJECTS: usize = 4096;
+/// The same in bytes, from two objects on.
+const BATCH_BYTES: u64 = 256 << 20;
+
+/// Copies these objects, in batches that are durable one after the other. `copied` says what is done, also when this ends in an
+/// error.
+///
+/// # Errors
+///
+/// As for [`copy`]. What was copied before the error stays.
+pub fn replicate(
+    from: &dyn ObjectStore,
+    to: &dyn ObjectStore,
+    rows: &[(ObjectId, u64)],
+    observer: &dyn Observer,
+    copied: &mut Copied,
+) -> Result<()> {
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let mut bytes = 0_u64;
+        let fits = rest.iter().take(BATCH_OBJECTS).take_while(|(_, size)| {
+            bytes = bytes.saturating_add(*size);
+            bytes <= BATCH_BYTES
+        });
+        let (batch, after) = rest.split_at(fits.count().max(1));
+        rest = after;
+        let ids: Vec<ObjectId> = batch.iter().map(|(id, _)| *id).collect();
+        let part = copy(from, to, &ids, observer).inspect_err(|_| {
+            // What is whole there need not be sent again. The error is the one before.
+            let _ = to.sync();
+        })?;
+        copied.ids.extend(part.ids);
+        copied.bytes += part.bytes;
+        copied.new += part.new;
+        copied.absent.extend(part.absent);
+        copied.bad.extend(part.bad);
+        copied.stopped |= part.stopped;
+        if copied.stopped {
+            break;
+        }
+    }
+    copied.ids.sort_unstable();
+    copied.absent.sort_unstable();
+    copied.bad.sort_by_key(|bad| bad.id);
+    Ok(())
+}
+
 /// Copies the objects `ids` and makes them durable.
 ///
 /// # Errors
@@ -64,11 +187,7 @@ pub fn copy(
     ids: &[ObjectId],
     observer: &dyn Observer,
 ) -> Result<Copied> {
-    let (ours, theirs) = (from.capabilities().algorithm, to.capabilities().algorithm);
-    if ours != theirs {
-        return Err(Error::new(ErrorKind::Unsupported, Operation::Put, to.name())
-            .with_reason(format!("its ids are {theirs}, those of '{}' are {ours}", from.name())));
-    }
+    same_ids(from, to)?;
     let stats = from.stat_many(ids)?;
     let mut absent = Vec::new();
     let (mut large, mut small) = (Vec::new(), Vec::new());
@@ -291,6 +410,31 @@ mod tests {
         assert_eq!(copied.bad.len(), 1);
         assert_eq!(copied.bad[0].id, ids[0]);
         assert_eq!(to.ids(&stem_hash::IdPrefix::ALL).unwrap(), [ids[1]]);
+    }
+
+    #[test]
+    fn only_what_is_missing_is_copied_and_a_second_run_goes_on() {
+        let (from, mut ids) = filled();
+        let to = MemoryStore::new(Algorithm::Sha256);
+        for id in &ids[..50] {
+            from.copy_to(&to, id, &PutOptions::default()).unwrap().unwrap();
+        }
+        // Of another size it cannot be the object.
+        to.damage(&ids[7], |bytes| bytes.push(0));
+        let gone = ObjectId::from_bytes([9; 32]);
+        ids.push(gone);
+        let found = missing(&from, &to, &ids, &Silent).unwrap();
+        assert_eq!((found.rows.len(), found.present.len(), found.absent.len()), (153, 49, 1));
+        assert_eq!(found.bytes(), 151 * 400 + (5 << 20));
+        let mut copied = Copied::default();
+        replicate(&from, &to, &found.rows, &Limited(AtomicUsize::new(20_000)), &mut copied).unwrap();
+        assert!(copied.stopped && copied.ids.len() < 153);
+        let rest = missing(&from, &to, &ids, &Silent).unwrap();
+        assert_eq!(rest.rows.len(), 153 - copied.ids.len());
+        let mut copied = Copied::default();
+        replicate(&from, &to, &rest.rows, &Silent, &mut copied).unwrap();
+        assert!(missing(&from, &to, &ids, &Silent).unwrap().rows.is_empty());
+        assert_eq!(to.get(&ids[7], 1000).unwrap(), from.get(&ids[7], 1000).unwrap());
     }
 
     #[test]

@@ -368,6 +368,24 @@ impl Catalog {
         reached == Some(entry.offset)
     }
 
+    /// Whether the next handle will find in this pack what its own index tells this one. An index that is not on disk any
+    /// more is written again if the pack tells all of it.
+    pub(crate) fn outlives_handle(&self, pack: &Arc<Pack>, place: &Place) -> Result<bool, Bad> {
+        if !pack.file(&self.open_files)?.has_header() || self.index(pack, place).is_err() {
+            return Ok(false);
+        }
+        let used = pack.index.lock().as_ref().and_then(|own| own.file);
+        if used.is_some() && used == index_stamp(pack, place) {
+            return Ok(true);
+        }
+        let (bytes, complete) = self.compute(pack)?;
+        if complete {
+            let own = self.keep(pack, bytes, place)?;
+            *pack.index.lock() = Some(own);
+        }
+        Ok(complete)
+    }
+
     /// Asks the pack's own index, and its successor where it turns out to be damaged.
     pub(crate) fn ask<T>(
         &self,

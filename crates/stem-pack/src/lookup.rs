@@ -84,7 +84,11 @@ impl Core {
             }
             let waiting = waiting.map(|spot| Ok(Copy { spot, expected: None, hit: None }));
             let snapshot = self.catalog.current();
-            let hits = self.catalog.find(&snapshot, id, want, &self.place)?;
+            let hits = match self.catalog.find(&snapshot, id, want, &self.place) {
+                // A pack that cannot be looked into is in nobody's way.
+                Err(_) if waiting.is_some() => Vec::new(),
+                hits => hits?,
+            };
             let found = hits.len() + usize::from(waiting.is_some());
             let published = hits.into_iter().map(|hit| {
                 let spot = match purpose {

@@ -6,7 +6,8 @@
 //! too many, which the next run finds.
 //!
 //! A pack that holds something alive and damaged, of which there is no sound copy, stays: rewriting would turn damage
-//! that may yet be mended from another copy into absence.
+//! that may yet be mended from another copy into absence. And a copy that only this handle finds (the pack's header is
+//! damaged and its index lost) does not count beside one that the next handle finds too; what has no other is moved.
 //!
 //! A put that runs meanwhile may have found a chunk that is about to go. So the old packs go only if no put began since
 //! the marking; otherwise they stay for the next run. Other processes are the caller's matter (a lock of the repository).
@@ -69,6 +70,8 @@ struct Run<'a> {
     snapshot: Arc<Snapshot>,
     /// Of copies of one record the one in the longest pack is the one that counts.
     lens: HashMap<PackId, u64>,
+    /// Packs of which the next handle may find less than this one.
+    fragile: HashSet<PackId>,
     marks: HashMap<PackId, Marks>,
     /// Packs that stay, whatever is in them.
     kept: HashSet<PackId>,
@@ -94,8 +97,14 @@ impl Core {
         let puts = self.puts.load(Ordering::Acquire);
         self.refresh().map_err(failed)?;
         let snapshot = self.catalog.current();
-        let mut run =
-            Run { core: self, snapshot, lens: HashMap::new(), marks: HashMap::new(), kept: HashSet::new() };
+        let mut run = Run {
+            core: self,
+            snapshot,
+            lens: HashMap::new(),
+            fragile: HashSet::new(),
+            marks: HashMap::new(),
+            kept: HashSet::new(),
+        };
         run.measure().map_err(failed)?;
         let before = (run.lens.len() as u64, run.lens.values().sum());
         run.mark()?;
@@ -148,6 +157,9 @@ impl Run<'_> {
     fn measure(&mut self) -> std::result::Result<(), Bad> {
         for (id, pack) in &self.snapshot.packs {
             self.lens.insert(*id, self.core.pack_len(pack)?);
+            if !self.core.catalog.outlives_handle(pack, &self.core.place)? {
+                self.fragile.insert(*id);
+            }
         }
         Ok(())
     }
@@ -156,12 +168,22 @@ impl Run<'_> {
     fn copies(&self, id: &ObjectId, want: Want) -> std::result::Result<Vec<Hit>, Bad> {
         let core = self.core;
         let mut hits = core.catalog.find(&self.snapshot, id, want, &core.place)?;
+        let several = hits.len() > 1;
         let rank = |hit: &Hit| {
             let len = self.lens.get(&hit.pack.id).copied().unwrap_or(0);
-            (std::cmp::Reverse(len), hit.pack.id, hit.entry.offset)
+            (several && !self.outlives(hit, want), std::cmp::Reverse(len), hit.pack.id, hit.entry.offset)
         };
-        hits.sort_by_key(rank);
+        hits.sort_by_cached_key(rank);
         Ok(hits)
+    }
+
+    /// Whether the next handle finds this copy too.
+    fn outlives(&self, hit: &Hit, want: Want) -> bool {
+        let core = self.core;
+        !self.fragile.contains(&hit.pack.id)
+            && hit
+                .spot(&core.catalog.open_files)
+                .is_ok_and(|spot| core.catalog.leads_to(hit, &spot.pack, want, &core.place))
     }
 
     /// Finds what is alive.
@@ -216,7 +238,9 @@ impl Run<'_> {
     fn mark_chunk(&mut self, id: &ObjectId, near: &Arc<Pack>) -> std::result::Result<(), Bad> {
         let mut copies = self.copies(id, Want::Chunk)?;
         // A chunk beside its list is read best.
-        copies.sort_by_key(|hit| hit.pack.id != near.id);
+        if copies.len() > 1 {
+            copies.sort_by_cached_key(|hit| (!self.outlives(hit, Want::Chunk), hit.pack.id != near.id));
+        }
         let sound = |hit: &&Hit| {
             hit.spot(&self.core.catalog.open_files).is_ok_and(|spot| {
                 let (len, expected) = (hit.entry.raw_len, hit.entry.stored_len());
@@ -246,19 +270,23 @@ impl Run<'_> {
             let marks = self.marks.entry(*id).or_default();
             marks.tidy();
             let live = &marks.live;
-            marks.bytes = core.catalog.ask(pack, &core.place, |index| {
-                let mut bytes = 0;
+            let known = core.catalog.ask(pack, &core.place, |index| {
+                let (mut bytes, mut known) = (0, 0);
                 for entry in index {
                     let entry = entry?;
                     if live.binary_search(&entry.offset).is_ok() {
+                        known += 1;
                         bytes += RECORD_HEADER_LEN as u64 + entry.stored_len().unwrap_or(u64::from(u32::MAX));
                     }
                 }
-                Ok(bytes)
+                Ok((bytes, known))
             })?;
+            marks.bytes = known.0;
+            // What its own index does not know would go with the multi-pack index.
+            let fragile = self.fragile.contains(id) || known.1 < marks.live.len();
             let len = self.lens.get(id).copied().unwrap_or(0);
             let dead = len.saturating_sub(marks.bytes);
-            if options.all || marks.live.is_empty() || dead > len / DEAD_SHARE && dead > 4096 {
+            if options.all || marks.live.is_empty() || fragile || dead > len / DEAD_SHARE && dead > 4096 {
                 chosen.push(*id);
             } else if len < core.options.pack_limit / SMALL_SHARE {
                 small.push(*id);

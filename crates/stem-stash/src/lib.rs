@@ -56,7 +56,7 @@ pub use roots::{Holder, Names, RootOptions, Roots};
 pub use undo::Expired;
 pub use verbs::{
     AddedEntry, ApplyOptions, ApplyResult, BadRecord, Change, ChangeKind, ClearResult, DropResult, EntryRef,
-    Place, Places, PushOptions, PushResult, References, ShownEntry, ShownFile, SnapshotOptions,
+    InTree, Place, Places, PushOptions, PushResult, References, ShownEntry, ShownFile, SnapshotOptions,
     SnapshotResult, StatusResult, WorkTreeCheck, init,
 };
 pub use verbs::{
@@ -106,6 +106,30 @@ impl<'a> Stash<'a> {
     /// One entry and its files.
     pub fn show(&self, reference: &str) -> Result<ShownEntry> {
         verbs::list::show(*self, reference)
+    }
+
+    /// The files of HEAD's commit now; `None` on a branch without commits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::HeadUnknown`] when no source knows the commit.
+    pub fn head_files(&self) -> Result<Option<HeadFiles>> {
+        verbs::compare::head_now(*self)
+    }
+
+    /// The files of a snapshot, as [`StemRecord::head_snapshot`] names one; `None` when it is recorded nowhere.
+    pub fn snapshot_files(&self, id: &format::commit::SnapshotId) -> Result<Option<format::Manifest>> {
+        verbs::compare::snapshot_files(*self, id)
+    }
+
+    /// What stands at these paths of the working tree, each compared with an object; with `None`, only what stands there.
+    /// The answers stand in the order of the paths, of which none is there twice.
+    pub fn compare_with_tree(
+        &self,
+        rows: &[(RelPath, Option<ObjectId>)],
+        progress: &dyn Progress,
+    ) -> Result<Vec<InTree>> {
+        verbs::compare::in_tree(*self, rows, progress)
     }
 
     /// Writes an entry's files into the working tree, over what is there; other paths are left alone. With

@@ -30,6 +30,10 @@ pub enum Phase {
     Exporting,
     /// Reading the objects of a bundle.
     Importing,
+    /// Comparing two stores.
+    Comparing,
+    /// Copying objects from one store into another.
+    Copying,
 }
 
 impl Phase {
@@ -49,6 +53,8 @@ impl Phase {
             Self::Repairing => "repairing",
             Self::Exporting => "exporting",
             Self::Importing => "importing",
+            Self::Comparing => "comparing",
+            Self::Copying => "copying",
         }
     }
 }

@@ -248,7 +248,7 @@ impl Repository {
     }
 
     /// The working tree, or `None` when there is none yet.
-    pub(crate) fn work(&self) -> Result<Option<Dir>> {
+    pub fn work(&self) -> Result<Option<Dir>> {
         match &self.work_tree {
             None => Ok(Some(self.root.clone())),
             Some(path) => Ok(self.root.sub(path)?),

@@ -24,6 +24,14 @@ pub enum Error {
     /// A store.
     #[error(transparent)]
     Store(#[from] stem_store::Error),
+    /// A store that others are copied into.
+    #[error("{source}. {objects} objects were copied and stay there; the same command goes on from there")]
+    Copy {
+        /// Objects that were copied before.
+        objects: u64,
+        /// What the store says.
+        source: stem_store::Error,
+    },
     /// The file system.
     #[error(transparent)]
     Fs(#[from] stem_fs::Error),
@@ -38,7 +46,9 @@ impl Error {
             Self::Odb(stem_odb::Error::InvalidUrl { .. } | stem_odb::Error::InvalidConfig { .. }) => {
                 ErrorKind::User
             }
-            Self::Odb(stem_odb::Error::Store(error)) | Self::Store(error) => store_kind(error),
+            Self::Odb(stem_odb::Error::Store(error))
+            | Self::Store(error)
+            | Self::Copy { source: error, .. } => store_kind(error),
             Self::Odb(_) | Self::Fs(_) => ErrorKind::Internal,
         }
     }
@@ -50,7 +60,10 @@ impl Error {
             Self::Exchange(error) => error.name(),
             Self::Odb(stem_odb::Error::InvalidUrl { .. }) => "invalid_url",
             Self::Odb(stem_odb::Error::InvalidConfig { .. }) => "invalid_config",
-            Self::Odb(stem_odb::Error::Store(error)) | Self::Store(error) => match store_kind(error) {
+            Self::Odb(stem_odb::Error::Store(error))
+            | Self::Store(error)
+            | Self::Copy { source: error, .. } => match store_kind(error) {
+                _ if error.kind() == stem_store::ErrorKind::NoSpace => "no_space",
                 ErrorKind::Damaged => "corrupt_object",
                 _ => "store",
             },
@@ -64,7 +77,9 @@ impl Error {
             Self::Stash(error) => error.path(),
             Self::Exchange(error) => error.path(),
             Self::Odb(stem_odb::Error::InvalidConfig { path, .. }) => Some(path.clone()),
-            Self::Odb(stem_odb::Error::Store(error)) | Self::Store(error) => error.path().map(PathBuf::from),
+            Self::Odb(stem_odb::Error::Store(error))
+            | Self::Store(error)
+            | Self::Copy { source: error, .. } => error.path().map(PathBuf::from),
             Self::Odb(stem_odb::Error::Fs(error)) | Self::Fs(error) => Some(error.path.clone()),
             Self::Odb(_) => None,
         }

@@ -38,13 +38,16 @@
 //! # }
 //! ```
 
+mod copy;
 mod error;
 mod exchange;
 mod gc;
 mod pack;
 mod vault;
 mod verify;
+mod versions;
 
+pub use copy::{CopiedEntry, CopyOptions, CopyPlace, CopyResult, copy};
 pub use error::{Error, Result};
 pub use exchange::{
     BundleCompression, ExchangeError, ExportOptions, ExportResult, ImportOptions, ImportResult,
@@ -54,17 +57,20 @@ pub use gc::{GcOptions, GcResult};
 pub use pack::{Moved, PackingOptions, UnpackingOptions};
 pub use stem_database::SecretText;
 pub use stem_fs::{
-    CopyMethod, Dir, Error as FsError, OpenFile, Publish, RelPath, TempFile, Timestamp, available_space,
-    collect_leftovers, open_file_limit, raise_open_file_limit, show_bytes,
+    CopyMethod, Dir, Error as FsError, FileKind, OpenFile, Publish, RelPath, TempFile, Timestamp,
+    available_space, collect_leftovers, open_file_limit, raise_open_file_limit, show_bytes,
 };
 pub use stem_hash::{Algorithm, Checksum, Digest, HashOptions, Hasher, IdPrefix, ObjectId, hash_reader};
-pub use stem_layers::{Metrics, Overlay, ReadOnly, Retry, RetryPolicy, Verifying};
+pub use stem_layers::{
+    Metrics, Mirror, Overlay, ReadOnly, Retry, RetryPolicy, TierOptions, Tiered, Verifying, Waiting, Writing,
+};
+pub use stem_odb::backends;
 pub use stem_odb::gc::Unneeded;
 pub use stem_odb::verify::BadObject;
 #[cfg(feature = "remote")]
 pub use stem_remote::stop_when as stop_remote_when;
 
-pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_store, parse_age};
+pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_existing, open_store, parse_age};
 pub use stem_stash::Error as StashError;
 pub use stem_stash::*;
 pub use stem_store::{
@@ -73,7 +79,10 @@ pub use stem_store::{
     RestoreOptions, Restored, Verified, Verify, VerifyingReader, Written, copy_verified,
 };
 pub use vault::{DatabaseOrigin, Vault};
-pub use verify::{Affected, DamagedObject, DamagedRecord, Problem, VerifyOptions, VerifyResult};
+pub use verify::{
+    Affected, DamagedObject, DamagedRecord, Problem, VerifyOptions, VerifyResult, verify_store,
+};
+pub use versions::{EntryFiles, FilePair, FileVersion, PairChange, VersionPlace, VersionReader};
 
 /// The errors of stores, apart from [`Error`].
 pub mod store_error {

@@ -158,6 +158,49 @@ impl Observer for Watch<'_> {
     }
 }
 
+/// Reads every object of a store that belongs to no repository, or to one that does not matter now.
+///
+/// # Errors
+///
+/// Damage is no error but a result.
+pub fn verify_store(store: &dyn Maintain, progress: &dyn Progress) -> Result<VerifyResult> {
+    struct Look<'a>(&'a dyn Progress);
+    impl Observer for Look<'_> {
+        fn begin(&self, objects: u64, bytes: u64) {
+            self.0.begin(Phase::Verifying, objects, bytes);
+        }
+
+        fn looked_at(&self, _id: &ObjectId, size: u64, _sound: bool) {
+            self.0.advance(1, size);
+        }
+
+        fn cancelled(&self) -> bool {
+            self.0.cancelled()
+        }
+    }
+    let checked = verify_all(store, &[], &Look(progress))?;
+    if checked.stopped {
+        for bad in &checked.bad {
+            progress.warn(&format!("object {}: {}", bad.id, bad.reason));
+        }
+        return Err(stem_stash::Error::Interrupted("nothing was changed").into());
+    }
+    let mut result =
+        VerifyResult { objects: checked.objects, bytes: checked.bytes, ..VerifyResult::default() };
+    let record =
+        |damage: stem_store::StructureDamage| DamagedRecord { path: damage.path, reason: damage.reason };
+    result.records.extend(checked.structure.into_iter().map(record));
+    result.damaged.extend(checked.bad.into_iter().map(|bad| DamagedObject {
+        id: bad.id,
+        problem: if bad.denied { Problem::Denied(bad.reason) } else { Problem::Damaged(bad.reason) },
+        affected: Places::default(),
+        healed_from: None,
+        quarantined: None,
+        unrepaired: None,
+    }));
+    Ok(result)
+}
+
 impl Vault {
     /// Reads every object, and compares what the repository needs with what is there.
     ///

@@ -9,9 +9,9 @@ use stem_testkit::crash::Image;
 use stem_testkit::{FaultPlan, Made};
 use stemvault::format::stamp::Stamp;
 use stemvault::{
-    ApplyOptions, Dir, ExchangeError, ExportOptions, GcOptions, HeadChoice, ImportOptions,
-    ObjectStoreExt as _, PackingOptions, PushOptions, RepackOptions, Silent, SnapshotOptions, StashError,
-    UndoOptions, UnpackingOptions, Vault, VerifyOptions,
+    ApplyOptions, CopyOptions, CopyPlace, Dir, ExchangeError, ExportOptions, GcOptions, HeadChoice,
+    ImportOptions, ObjectStoreExt as _, PackingOptions, PushOptions, RepackOptions, Silent, SnapshotOptions,
+    StashError, UndoOptions, UnpackingOptions, Vault, VerifyOptions,
 };
 use stemvault_tests::repo::rel;
 use stemvault_tests::tree;
@@ -86,6 +86,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     s("export, over another part", parted, |v, _| export(v), Settles, false),
     s("import", arrived, import, Settles, false),
     s("import of what is partly there", arrived_in_part, import, Settles, false),
+    s("copy --all", copied_from, copy, Settles, false),
     s("undo an import", imported, undo, Settles, false),
     s("gc --expire-undo", condemned, |v, _| expire(v), Expires, false),
     s("newer Muse: push", shelf_day, |v, _| push(v, &PushOptions::default()), Settles, true),
@@ -247,6 +248,18 @@ fn import(vault: &Vault, before: &Before) -> Done {
     told(vault.import(bundle, ImportOptions::default(), &Silent))?;
     let stack = vault.stash().list().map_err(|error| error.to_string())?;
     if stack.len() == before.stack.len() + 1 { Ok(()) } else { Err(format!("{} entries", stack.len())) }
+}
+
+/// Copies the repository that lies beside, with its two entries: they are there afterwards, however often.
+fn copy(vault: &Vault, before: &Before) -> Done {
+    let from = CopyPlace::source("from", vault.repository().root()).map_err(|error| error.to_string())?;
+    let options = CopyOptions { all: true, ..CopyOptions::default() };
+    let copied = vault.copy_from(&from, &options, &Silent).map_err(|error| error.to_string())?;
+    if !copied.is_complete() {
+        return Err(format!("{copied:?}"));
+    }
+    let stack = vault.stash().list().map_err(|error| error.to_string())?;
+    if stack.len() == before.stack.len() + 2 { Ok(()) } else { Err(format!("{} entries", stack.len())) }
 }
 
 /// The second time, the entry may have gone.
@@ -416,6 +429,16 @@ fn arrived_in_part(root: &Path) {
     let vault = Vault::open(root).unwrap();
     vault.store().put_bytes(b"their take").unwrap();
     vault.store().put_bytes(b"in the tree").unwrap();
+}
+
+fn copied_from(root: &Path) {
+    stacked(root);
+    let from = root.join("from");
+    Vault::init(&from).unwrap();
+    for n in 0..2 {
+        write(&from, &format!("theirs-{n}.wav"), format!("their take {n}").as_bytes());
+        run(&from, |v| push(v, &PushOptions::default()));
+    }
 }
 
 fn imported(root: &Path) {

@@ -3,7 +3,7 @@
 //! One list for the table, the page and the judgement, so that they cannot differ. Adding a figure is one variant and its
 //! arms.
 
-use crate::model::{Comparison, Operation, Round, StrategyResult};
+use crate::model::{Class, Comparison, Operation, Round, StrategyResult};
 
 use super::stats::{Spread, quantile};
 use super::units;
@@ -232,6 +232,36 @@ impl Unit {
             Self::Speed => units::speed(value),
             Self::Effort => format!("{} s/GiB", units::number(value)),
         }
+    }
+}
+
+/// Where the time of a class of files is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    In,
+    Out,
+}
+
+impl Way {
+    pub(super) const ALL: [Self; 2] = [Self::In, Self::Out];
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::In => "Stored in a second by one thread, by kind of file",
+            Self::Out => "Taken back in a second by one thread, by kind of file",
+        }
+    }
+
+    /// Bytes of a class in a second of one thread.
+    pub(super) fn speed(self, result: &StrategyResult, class: Class) -> Option<Spread> {
+        Spread::of(result.rounds.iter().filter_map(|round| {
+            let classes = match self {
+                Self::In => &round.put_classes,
+                Self::Out => &round.get_classes,
+            };
+            let of = classes.get(&class).filter(|of| of.bytes > 0)?;
+            over(float(of.bytes), of.thread_seconds)
+        }))
     }
 }
 

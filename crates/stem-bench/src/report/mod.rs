@@ -12,8 +12,9 @@ pub mod stats;
 mod strict;
 mod summary;
 mod table;
-mod units;
 mod words;
+
+use stem_page::units;
 
 pub use html::{PlotError, html};
 pub use saved::{LoadError, load, save};

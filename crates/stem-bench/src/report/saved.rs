@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::strict;
 use crate::model::{
-    Amount, Class, Comparison, Forecast, Material, Operation, Round, StrategyResult, VERSION,
+    Amount, Class, ClassTime, Comparison, Forecast, Material, Operation, Round, StrategyResult, VERSION,
 };
 
 /// Bytes of a file.
@@ -36,7 +36,7 @@ pub enum LoadError {
     Malformed(#[source] serde_json::Error),
     /// Another version wrote it.
     #[error(
-        "the saved comparison has version {0}, and this program reads version {VERSION}: use a newer stem"
+        "the saved comparison has version {0}, and this program reads versions 1 to {VERSION}: use a newer stem"
     )]
     Version(u64),
     /// It says what cannot be.
@@ -61,10 +61,17 @@ pub fn load(bytes: &[u8]) -> Result<Comparison, LoadError> {
     }
     strict::check(bytes, MAX_DEPTH).map_err(LoadError::Malformed)?;
     let Versioned { version } = serde_json::from_slice(bytes).map_err(LoadError::Malformed)?;
-    if version != u64::from(VERSION) {
+    if version == 0 || version > u64::from(VERSION) {
         return Err(LoadError::Version(version));
     }
-    let comparison: Comparison = serde_json::from_slice(bytes).map_err(LoadError::Malformed)?;
+    let mut comparison: Comparison = serde_json::from_slice(bytes).map_err(LoadError::Malformed)?;
+    let newer = |round: &Round| !round.put_classes.is_empty() || !round.get_classes.is_empty();
+    if version == 1 && comparison.strategies.iter().flat_map(|result| &result.rounds).any(newer) {
+        return Err(LoadError::Invalid(
+            "it has keys of version 2 and says that it is of version 1".to_owned(),
+        ));
+    }
+    comparison.version = VERSION;
     check(&comparison).map_err(LoadError::Invalid)?;
     Ok(comparison)
 }
@@ -164,6 +171,12 @@ fn round(what: &str, round: &Round) -> Checked {
         time(what, seconds, MAX_SECONDS)?;
         time(what, cpu_seconds, MAX_SECONDS)?;
         [bytes, objects, peak_memory].into_iter().try_for_each(|value| count(what, value))?;
+    }
+    for &ClassTime { files, bytes, thread_seconds } in
+        round.put_classes.values().chain(round.get_classes.values())
+    {
+        time(what, thread_seconds, MAX_SECONDS)?;
+        [files, bytes].into_iter().try_for_each(|value| count(what, value))?;
     }
     if let Some(ranges) = &round.ranges {
         count(what, ranges.bytes)?;

@@ -12,7 +12,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use crate::model::{Class, Comparison};
 
 use super::judge::{Place, Standing, places};
-use super::measure::{self, Measure, Unit, float};
+use super::measure::{self, Measure, Unit, Way, float};
 use super::stats::Difference;
 use super::summary::summary;
 use super::{units, words};
@@ -67,6 +67,13 @@ pub fn table(comparison: &Comparison, style: TableStyle) -> String {
     if !classes.is_empty() {
         out.paragraph(BOLD, "Size in the store by kind of file, as a share of the files:");
         tables(&mut out, &names, "strategy", &classes, width);
+    }
+    for way in Way::ALL {
+        let speeds = speed_columns(comparison, way);
+        if !speeds.is_empty() {
+            out.paragraph(BOLD, &format!("{}:", way.title()));
+            tables(&mut out, &names, "strategy", &speeds, width);
+        }
     }
     forecast(&mut out, comparison, width);
     foot(&mut out, comparison);
@@ -156,6 +163,31 @@ fn class_column(comparison: &Comparison, class: Class) -> Option<Column> {
         })
         .collect();
     any.then(|| Column { heading: [words::class(class).to_owned(), String::new()], cells })
+}
+
+fn speed_columns(comparison: &Comparison, way: Way) -> Vec<Column> {
+    let column = |class: Class| {
+        let speeds: Vec<_> = comparison.strategies.iter().map(|result| way.speed(result, class)).collect();
+        if speeds.iter().all(Option::is_none) {
+            return None;
+        }
+        let (divisor, unit) = Unit::Speed.scale(speeds.iter().flatten().map(|speed| speed.median));
+        let cell = |speed: Option<super::stats::Spread>| match speed {
+            None => [String::new(), String::new()],
+            Some(speed) => {
+                let show = |value: f64| units::number(value / divisor);
+                let range = if speed.rounds > 1 {
+                    format!("[{}–{}]", show(speed.low), show(speed.high))
+                } else {
+                    String::new()
+                };
+                [show(speed.median), range]
+            }
+        };
+        let cells = speeds.into_iter().map(cell).collect();
+        Some(Column { heading: [words::class(class).to_owned(), unit], cells })
+    };
+    words::CLASSES.into_iter().filter_map(column).collect()
 }
 
 fn forecast(out: &mut Output, comparison: &Comparison, width: usize) {

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use crate::model::{Amount, Class, Comparison, Forecast, Material, Prediction};
 
 use super::measure::float;
-use super::units::{self, NAME_WIDTH, TEXT_WIDTH};
+use super::units;
+
+/// How much of a strategy's name is shown.
+const NAME_WIDTH: usize = 40;
+/// How much of any other text is shown.
+const TEXT_WIDTH: usize = 2000;
 
 /// Every class, in the order in which it is shown.
 pub(super) const CLASSES: [Class; 7] = [

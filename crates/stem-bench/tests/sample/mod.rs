@@ -12,8 +12,8 @@
 use std::collections::BTreeMap;
 
 use stem_bench::model::{
-    Amount, Class, Comparison, Forecast, Latencies, Machine, Material, Note, Operation, Prediction, Round,
-    Stored, StoredClass, StrategyResult, VERSION,
+    Amount, Class, ClassTime, Comparison, Forecast, Latencies, Machine, Material, Note, Operation,
+    Prediction, Round, Stored, StoredClass, StrategyResult, VERSION,
 };
 
 const MIB: u64 = 1 << 20;
@@ -315,9 +315,23 @@ fn one_round(recipe: &Recipe, raw: u64, objects: u64, slow: f64, dice: &mut Dice
         .collect();
     micros.sort_by(f64::total_cmp);
     let plain = recipe.name == "cp";
+    // Dice of its own, so that the other figures stay what they were.
+    let mut own = Dice::new(put.seconds.to_bits());
+    let mut classes = |speed: f64| -> BTreeMap<Class, ClassTime> {
+        let one = |(class, (kib, files)): (Class, (u64, u64))| {
+            let bytes = kib << 10;
+            let thread_seconds =
+                2.0 * bytes as f64 / (speed * MIB as f64) * slow * own.jitter(0.06) + files as f64 * 0.000_05;
+            (class, ClassTime { files, bytes, thread_seconds })
+        };
+        CLASSES.into_iter().zip(SAMPLED).map(one).collect()
+    };
+    let (put_classes, get_classes) = (classes(recipe.put), classes(recipe.get));
     Round {
         put: Some(put),
         get: Some(get),
+        put_classes,
+        get_classes,
         cold: true,
         ranges: Some(Latencies { bytes: 64 << 10, micros }),
         stat: Some(Operation {

@@ -1,6 +1,6 @@
 //! The examples below each `--help`.
 
-/// Two or more lines, each a command and what it is for.
+/// Two lines, each a command and what it is for.
 macro_rules! examples {
     ($($name:ident: $($line:literal)+;)+) => {
         $(pub(super) const $name: &str = concat!("Examples:", $("\n  ", $line),+);)+
@@ -10,58 +10,51 @@ macro_rules! examples {
 examples! {
     STEM:
         "stem demo                          see the whole job on a generated session"
-        "stem init                          make this directory a repository"
-        "stem stash -m \"chorus WIP\"         put unfinished work on the shelf"
-        "stem stash pop                     bring it back";
+        "stem stash -m \"chorus WIP\"         put unfinished work on the shelf";
     INIT:
         "stem init                          make the current directory a repository"
         "stem init ~/sessions/album         make another one";
     STATUS:
-        "stem status                        what changed since the last snapshot"
+        "stem status -v                     what changed since HEAD, and how"
         "stem status --json | jq .changes   the same for a program";
     SNAPSHOT:
         "stem snapshot -m \"mix 3\"           record the working tree as HEAD"
         "stem snapshot --author \"A. Band\"   with the name of who made it";
     STASH:
         "stem stash -m \"chorus WIP\"         save everything and go back to HEAD"
-        "stem stash list                    what lies on the shelf"
         "stem stash pop                     bring the newest entry back";
     PUSH:
-        "stem stash push -m \"chorus WIP\"    save everything and go back to HEAD"
-        "stem stash push --track drums      save tracks/drums/ only"
-        "stem stash push mix.wav midi       save one file and one directory only"
-        "stem stash push --keep             save, but go on working";
+        "stem stash push -m \"chorus WIP\"       save everything and go back to HEAD"
+        "stem stash push --track drums mix.wav  save tracks/drums/ and one file only";
     LIST:
         "stem stash list                    the entries, newest first"
         "stem stash list --json             with all paths and object ids";
     SHOW:
-        "stem stash show                    the files of the newest entry"
-        "stem stash show 2                  those of stash@{2}";
+        "stem stash show 2 --waveform       the files of stash@{2}, with pictures"
+        "stem stash show --html wip.html    a page to look at, listen to and mail";
+    DIFF:
+        "stem stash diff 0 tracks/drums     what lies otherwise in the working tree now"
+        "stem stash diff --head --waveform  what the entry changed, with pictures";
     APPLY:
-        "stem stash apply                   bring the newest entry back and keep it"
-        "stem stash apply 1 --verify        check every byte on the way"
-        "stem stash apply 0 tracks/drums    bring a part of it back"
-        "stem stash apply -n                see what would be done";
+        "stem stash apply 1 --dry-run       see what would be done"
+        "stem stash apply 0 tracks/drums    bring back a part of it";
     POP:
         "stem stash pop                     bring the newest entry back"
-        "stem stash pop stash@{1}           bring the one before it back"
-        "stem stash pop --on-conflict keep-both";
+        "stem stash pop stash@{1} --on-conflict keep-both";
     DROP:
         "stem stash drop                    drop the newest entry"
         "stem stash drop stash-2026-11-22   drop the one whose id begins so";
     CLEAR:
-        "stem stash clear                   drop all entries, after a question"
-        "stem stash clear -y                without a question";
+        "stem stash clear                   drop all entries"
+        "stem stash undo                    take that back";
     EXPORT:
         "stem stash export 0 chorus.stem    the newest entry, for a collaborator"
-        "stem stash export 0 chorus.stem --have theirs.txt"
         "stem stash export 1 - | ssh studio stem -C album stash import -";
     IMPORT:
         "stem stash import chorus.stem      check it and put it on the stack"
         "stem stash import -n chorus.stem   check it only";
     UNDO:
         "stem stash undo                    revert the last command of the stash"
-        "stem stash undo --redo             do it once more"
         "stem stash undo --list             what can be undone";
     OBJECT:
         "stem object put kick.wav           store a file and print its id"
@@ -79,29 +72,26 @@ examples! {
         "stem object list                   the ids of all objects"
         "stem object list --prefix 3b -v    some of them with their sizes";
     VERIFY:
-        "stem verify                        check everything that is kept"
-        "stem verify --repair               put damage aside and heal it from other copies"
-        "stem verify --resume               go on after Ctrl-C";
+        "stem verify --repair               heal damage from other copies"
+        "stem verify --store sharded:/mnt/nas/objects";
+    COPY:
+        "stem copy . sharded:/mnt/nas/album  all objects of this repository, for safety"
+        "stem copy . ../album --stash 0      the newest entry into another repository";
     GC:
         "stem gc --dry-run                  what is not needed, and what would go now"
-        "stem gc                            note what is not needed; remove what is so for 14 days"
-        "stem gc --expire-undo 1d           free more: give up undoing what is older than a day";
+        "stem gc --expire-undo 1d           give up undoing what is older than a day";
     PACK:
-        "stem pack                          pack what neither the stash nor a branch's head names"
-        "stem pack --all                    pack everything; Muse reads no packs"
-        "stem pack --older-than 14d         only what has been there for two weeks";
+        "stem pack                          pack what neither stash nor head names"
+        "stem pack --all --older-than 14d   pack all that is two weeks old";
     UNPACK:
         "stem unpack                        make everything loose again"
         "stem unpack 3bfc2695               one object, by the beginning of its id";
     BENCH:
-        "stem bench ~/sessions                        compare the usual strategies on a sample"
-        "stem bench ~/sessions --predict              what would everything take? within a minute"
-        "stem bench monday --against tuesday --all    what does the next version add?"
-        "stem bench ~/sessions --strategies sharded,pack-audio --save a.json --html a.html";
+        "stem bench ~/sessions --predict    what each strategy would take"
+        "stem bench ~/sessions --strategies sharded,pack-audio --html a.html";
     DEMO:
-        "stem demo                          with a session of 1 GiB"
-        "stem demo --size 64M --keep        a small one, to look at afterwards"
-        "stem demo --store pack:            with all objects in packs";
+        "stem demo --size 64M               with a small session"
+        "stem demo --keep --store pack:     with packs, and to look at afterwards";
     COMPLETIONS:
         "stem completions bash > ~/.local/share/bash-completion/completions/stem"
         "stem completions fish > ~/.config/fish/completions/stem.fish";

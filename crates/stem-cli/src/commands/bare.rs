@@ -32,8 +32,11 @@ pub(super) fn run(place: &Place, ui: &Ui) -> Result<Report> {
         }
         hints.push(("stem stash list", "show all entries"));
     }
+    if vault.stash().undo_list().is_ok_and(|list| list.items.iter().any(|item| !item.undone)) {
+        hints.push(("stem stash undo", "take back what the stash did last"));
+    }
     hints.push(("stem --help", "everything else"));
-    Ok(Report::new(
+    let mut report = Report::new(
         ui,
         || {
             Json::object([
@@ -57,7 +60,9 @@ pub(super) fn run(place: &Place, ui: &Ui) -> Result<Report> {
             }
             print_hints(report, &hints);
         },
-    ))
+    );
+    report.interrupted(&vault);
+    Ok(report)
 }
 
 fn outside(ui: &Ui) -> Report {

@@ -1,10 +1,12 @@
 //! `stem gc`.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use stemvault::format::stamp::Stamp;
-use stemvault::{GcOptions, GcResult, Unneeded, Vault};
+use stemvault::{GcOptions, GcResult, UndoItem, Unneeded, Vault};
 
 use crate::args::GcArgs;
-use crate::failure::{Engine as _, Result, exit};
+use crate::failure::{Engine as _, Failure, Result, exit};
 use crate::human;
 use crate::json::Json;
 use crate::report::{BAD, DIM, Report};
@@ -17,6 +19,7 @@ pub(super) fn gc(vault: &Vault, args: &GcArgs, ui: &Ui) -> Result<Report> {
         expire_undo: args.expire_undo,
         ..GcOptions::default()
     };
+    confirm(vault, args, ui)?;
     let result = vault.gc(&options, &ui.bars()).told()?;
     let mut report = Report::new(ui, || json(&result), |report| text(&result, ui, report));
     if let Some(why) = &result.postponed {
@@ -24,6 +27,26 @@ pub(super) fn gc(vault: &Vault, args: &GcArgs, ui: &Ui) -> Result<Report> {
         report.exit = exit::PARTIAL;
     }
     Ok(report)
+}
+
+/// Asks before something goes that could be brought back until now.
+fn confirm(vault: &Vault, args: &GcArgs, ui: &Ui) -> Result<()> {
+    let Some(age) = args.expire_undo.filter(|_| !args.dry_run && !args.yes) else { return Ok(()) };
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(age);
+    let expires = |item: &&UndoItem| item.at.is_none_or(|at| i128::from(at.as_micros()) <= micros(since));
+    if !vault.stash().undo_list().told()?.items.iter().any(|item| expires(&item)) {
+        return Ok(());
+    }
+    let message = match ui.confirm("Give up what `stem stash undo` could take back until now?") {
+        Some(true) => return Ok(()),
+        Some(false) => "nothing was changed",
+        None => "this would give up what `stem stash undo` could take back until now: say so with --yes",
+    };
+    Err(Failure::user("refused", message))
+}
+
+fn micros(time: Duration) -> i128 {
+    i128::try_from(time.as_micros()).unwrap_or(i128::MAX)
 }
 
 fn text(result: &GcResult, ui: &Ui, report: &mut Report) {

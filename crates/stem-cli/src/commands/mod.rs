@@ -2,8 +2,10 @@
 
 mod bare;
 mod bench;
+mod copy;
 mod demo;
 mod gc;
+mod manual;
 mod object;
 mod pack;
 mod repository;
@@ -17,7 +19,7 @@ use std::path::{Path, PathBuf};
 use stemvault::{DatabaseOrigin, SecretText, StoreUrl, Vault};
 
 use crate::args::{Cli, Command, DatabaseArgs};
-use crate::failure::{Engine as _, Failure, Result};
+use crate::failure::{Engine as _, Failure, Result, exit};
 use crate::report::Report;
 use crate::ui::Ui;
 
@@ -34,19 +36,30 @@ pub(crate) fn run(cli: Cli, ui: &Ui) -> Result<Report> {
     match cli.command {
         None => bare::run(&place, ui),
         Some(Command::Init { dir }) => repository::init(&dir, ui),
-        Some(Command::Status(args)) => repository::status(&place.open_with(&args)?, ui),
+        Some(Command::Status(args)) => repository::status(&place.open_with(&args.database)?, args.view, ui),
         Some(Command::Snapshot(args)) => repository::snapshot(&place.open_with(&args.database)?, args, ui),
         Some(Command::Stash(args)) => stash::run(&place, args, ui),
         Some(Command::Object(command)) => object::run(&place, command, ui),
-        Some(Command::Verify(args)) => verify::verify(&place.open_with(&args.database)?, &args, ui),
+        Some(Command::Copy(args)) => copy::copy(&args, ui),
+        Some(Command::Verify(args)) => match place.open_with(&args.database) {
+            Err(failure) if failure.exit == exit::NO_REPOSITORY && args.store.is_some() => {
+                verify::verify_store(&args, ui)
+            }
+            vault => verify::verify(&vault?, &args, ui),
+        },
         Some(Command::Gc(args)) => gc::gc(&place.open_with(&args.database)?, &args, ui),
         Some(Command::Pack(args)) => pack::pack(&place.open_with(&args.database)?, &args, ui),
         Some(Command::Unpack { ids }) => pack::unpack(&place.open()?, &ids, ui),
         Some(Command::Bench(args)) => bench::run(&args, ui),
         Some(Command::Demo(args)) => demo::run(&args, ui),
         Some(Command::Completions { shell }) => shell::completions(shell, ui),
-        Some(Command::Man { dir }) => shell::man(dir.as_deref(), ui),
+        Some(Command::Man { dir }) => manual::man(dir.as_deref(), ui),
     }
+}
+
+/// The repository that `--repo` names, else the environment, else the current directory; no database is looked for.
+pub(crate) fn find(named: Option<&Path>) -> Result<Vault> {
+    Place { named: named.map(Path::to_path_buf), variable: std::env::var_os(ROOT_VARIABLE) }.find()
 }
 
 /// Where to look for the repository.

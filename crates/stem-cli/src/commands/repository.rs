@@ -2,12 +2,20 @@
 
 use std::path::Path;
 
-use stemvault::{Change, ChangeKind, EntryRef, SnapshotOptions, SnapshotResult, StatusResult, Vault};
+use stemvault::{
+    Change, ChangeKind, EntryRef, RelPath, SnapshotOptions, SnapshotResult, StatusResult, Vault,
+};
 
-use crate::args::SnapshotArgs;
+use super::stash::{diff, show::problems};
+use crate::args::{SnapshotArgs, ViewArgs};
 use crate::failure::{Engine as _, Failure, Result};
 use crate::human;
+use crate::inspect::canvas::Canvas;
+use crate::inspect::look::{Seen, Wants, look};
+use crate::inspect::pairs::{self, Pairs};
+use crate::inspect::{self, stat, table};
 use crate::json::Json;
+use crate::progress::Bars;
 use crate::report::{BAD, DIM, GOOD, NAME, Report, left_alone_json};
 use crate::ui::Ui;
 
@@ -38,9 +46,22 @@ pub(super) fn init(dir: &Path, ui: &Ui) -> Result<Report> {
     ))
 }
 
-pub(super) fn status(vault: &Vault, ui: &Ui) -> Result<Report> {
-    let status = vault.stash().status(&ui.bars()).told()?;
-    let mut report = Report::new(ui, || status_json(&status), |report| status_text(&status, report));
+pub(super) fn status(vault: &Vault, view: ViewArgs, ui: &Ui) -> Result<Report> {
+    let bars = ui.bars();
+    let status = vault.stash().status(&bars).told()?;
+    let looked = Looked::new(vault, &status, view, ui, &bars)?;
+    drop(bars);
+    let mut report = Report::new(
+        ui,
+        || match &looked {
+            None => status_json(&status),
+            Some(looked) => looked.json(status_json(&status)),
+        },
+        |report| status_text(&status, looked.as_ref(), report),
+    );
+    if let Some(looked) = &looked {
+        problems(&mut report, &looked.pairs.pairs, &looked.seen);
+    }
     if !status.head_known {
         report.note(
             "HEAD's commit was not found: name Muse's database with --database-url URL, or give its files to `stem stash` \
@@ -52,7 +73,65 @@ pub(super) fn status(vault: &Vault, ui: &Ui) -> Result<Report> {
     Ok(report)
 }
 
-fn status_text(status: &StatusResult, report: &mut Report) {
+/// The changes, looked into: with -v, and with what only makes sense so.
+struct Looked {
+    pairs: Pairs,
+    seen: Vec<Seen>,
+    canvas: Canvas,
+    stat: bool,
+}
+
+impl Looked {
+    fn new(
+        vault: &Vault,
+        status: &StatusResult,
+        view: ViewArgs,
+        ui: &Ui,
+        bars: &Bars,
+    ) -> Result<Option<Self>> {
+        let asked = ui.verbose() || view.waveform || view.stat;
+        if !asked || status.changes.is_empty() {
+            return Ok(None);
+        }
+        let pairs = pairs::of_head(vault, status)?;
+        let canvas = Canvas::of_stdout();
+        let wants = if view.stat { Wants::default() } else { diff::wants(view.waveform, canvas) };
+        let seen = look(vault, &pairs.pairs, wants, bars)?;
+        Ok(Some(Self { pairs, seen, canvas, stat: view.stat }))
+    }
+
+    /// The document of `status`, with more about each change.
+    fn json(&self, document: Json) -> Json {
+        let Json::Object(mut fields) = document else { return document };
+        let mut changes: Vec<(&RelPath, Json)> = self
+            .pairs
+            .pairs
+            .iter()
+            .zip(&self.seen)
+            .map(|(pair, seen)| (&pair.file.path, inspect::json::change_with_kind(pair, seen)))
+            .collect();
+        changes.sort_by(|a, b| a.0.cmp(b.0));
+        for (key, value) in &mut fields {
+            if key == "\"changes\"" {
+                *value =
+                    Json::List(std::mem::take(&mut changes).into_iter().map(|(_, change)| change).collect());
+            }
+        }
+        fields.push(("\"inspect_version\"".to_owned(), inspect::json::VERSION.into()));
+        Json::Object(fields)
+    }
+
+    fn text(&self, report: &mut Report) {
+        if self.stat {
+            stat::stat(report, &self.pairs.pairs, self.canvas);
+        } else {
+            table::changes(report, &self.pairs.pairs, &self.seen, self.canvas);
+            report.line(format_args!(""));
+        }
+    }
+}
+
+fn status_text(status: &StatusResult, looked: Option<&Looked>, report: &mut Report) {
     let commit = match &status.commit {
         Some(commit) => format!("commit {}", short(commit)),
         None => "no commits yet".to_owned(),
@@ -74,13 +153,17 @@ fn status_text(status: &StatusResult, report: &mut Report) {
         } else {
             report.line(format_args!("{changes} since HEAD ({files}):"));
         }
-        for Change { path, kind } in &status.changes {
+        let plain = if looked.is_some() { &[][..] } else { &status.changes };
+        for Change { path, kind } in plain {
             let style = match kind {
                 ChangeKind::Added => GOOD,
                 ChangeKind::Deleted => BAD,
                 ChangeKind::Modified => NAME,
             };
             report.line(format_args!("  {style}{:<9}{style:#} {path}", kind_name(*kind)));
+        }
+        if let Some(looked) = looked {
+            looked.text(report);
         }
     }
     match &status.newest {

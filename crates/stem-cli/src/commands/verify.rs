@@ -1,11 +1,13 @@
 //! `stem verify`.
 
+use std::path::Path;
+
 use stemvault::{
-    Affected, DamagedObject, Problem, StoreUrl, Vault, VerifyOptions, VerifyResult, WorkTreeCheck,
+    Affected, Base, DamagedObject, Problem, StoreUrl, Vault, VerifyOptions, VerifyResult, WorkTreeCheck,
 };
 
 use crate::args::VerifyArgs;
-use crate::failure::{Engine as _, Result};
+use crate::failure::{Engine as _, Failure, Result};
 use crate::human;
 use crate::json::Json;
 use crate::report::{BAD, GOOD, Report, left_alone_json};
@@ -24,7 +26,26 @@ pub(super) fn verify(vault: &Vault, args: &VerifyArgs, ui: &Ui) -> Result<Report
         from: url(&args.from)?,
     };
     let result = vault.verify(&options, &ui.bars()).told()?;
-    let mut report = Report::new(ui, || json(&result), |report| text(&result, report));
+    let mut report = tell(&result, ui);
+    report.interrupted(vault);
+    Ok(report)
+}
+
+/// A store, where there is no repository.
+pub(super) fn verify_store(args: &VerifyArgs, ui: &Ui) -> Result<Report> {
+    if args.repair || args.worktree || args.resume {
+        return Err(Failure::usage(
+            "--repair, --worktree and --resume need a repository: run it in one, or name one with --repo",
+        ));
+    }
+    let url: StoreUrl = args.store.as_deref().unwrap_or_default().parse().told()?;
+    let store = stemvault::open_existing(&url, Base::Directory(Path::new("."))).told()?;
+    let result = stemvault::verify_store(&*store, &ui.bars()).told()?;
+    Ok(tell(&result, ui))
+}
+
+fn tell(result: &VerifyResult, ui: &Ui) -> Report {
+    let mut report = Report::new(ui, || json(result), |report| text(result, report));
     for object in &result.damaged {
         let line = describe(object, ui.verbose());
         if object.healed_from.is_some() { report.note(line) } else { report.problem(line) }
@@ -49,8 +70,7 @@ pub(super) fn verify(vault: &Vault, args: &VerifyArgs, ui: &Ui) -> Result<Report
     if let Some(hint) = result.hint {
         report.note(hint);
     }
-    report.interrupted(vault);
-    Ok(report)
+    report
 }
 
 /// An object, what is wrong with it, what became of it, and where it is needed.

@@ -3,6 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod behaviour;
+mod completions;
+mod inspect;
 mod maintenance;
+mod manners;
+mod page;
+#[cfg(unix)]
+mod pager;
 mod sandbox;
 mod transcripts;

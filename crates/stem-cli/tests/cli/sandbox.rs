@@ -80,9 +80,18 @@ impl Sandbox {
     pub(crate) fn stem(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stem"));
         command.current_dir(self.root()).stdin(Stdio::null());
-        for name in
-            ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "MUSE_REPO_ROOT", "DATABASE_URL", "TERM", "COLUMNS"]
-        {
+        for name in [
+            "NO_COLOR",
+            "CLICOLOR",
+            "CLICOLOR_FORCE",
+            "MUSE_REPO_ROOT",
+            "DATABASE_URL",
+            "TERM",
+            "COLUMNS",
+            "LC_ALL",
+            "LC_CTYPE",
+            "LANG",
+        ] {
             command.env_remove(name);
         }
         command

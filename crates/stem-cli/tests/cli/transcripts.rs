@@ -229,6 +229,27 @@ fn the_store_itself() {
 }
 
 #[test]
+fn copying() {
+    let (sandbox, other) = (Sandbox::edited(), Sandbox::bare());
+    sandbox.run(&["stash", "-m", "chorus WIP"]);
+    other.run(&["init", "."]);
+    std::os::unix::fs::symlink(other.root(), sandbox.root().join("album")).unwrap();
+    let text = sandbox.transcript(&[
+        &["copy", "-n", ".", "sharded:copy"],
+        &["copy", ".", "sharded:copy"],
+        &["copy", ".", "sharded:copy", "--verify", "--json"],
+        &["verify", "--store", "sharded:copy"],
+        &["copy", ".", "album", "--stash", "0"],
+        &["copy", ".", "album", "--all", "--json"],
+        &["copy", ".", "mirror:?a=sharded:one&b=pack:two"],
+        &["copy", "sharded:copy", "album", "--stash", "0"],
+        &["copy", ".", "."],
+        &["copy", "sharded:typo", "album"],
+    ]);
+    check("copying", &text);
+}
+
+#[test]
 fn help() {
     let sandbox = Sandbox::bare();
     check("help", &sandbox.transcript(&[&["--help"], &["stash", "--help"], &["stash", "pop", "-h"]]));

@@ -302,6 +302,50 @@ fn a_put_does_not_rely_on_a_pack_without_a_header() {
 }
 
 #[test]
+fn compaction_does_not_rely_on_a_pack_without_a_header() {
+    let root = tempfile::tempdir().unwrap();
+    // Which of two copies comes first is decided by names that are drawn.
+    for round in 0..12 {
+        for (bytes, twice) in [(noise(1, 5_000), true), (noise(2, 110_000), true), (noise(3, 110_000), false)]
+        {
+            let root = root.path().join(format!("{round}-{}-{twice}", bytes.len()));
+            fs::create_dir(&root).unwrap();
+            let store = open(&root);
+            let id = store.put_bytes(&bytes).unwrap().digest.id;
+            let (pack, index) = only_pack(&root);
+            flip_in(&pack, 20);
+            if twice {
+                assert_eq!(store.put_bytes(&bytes).unwrap().written, Written::Replaced);
+            }
+            assert!(store.get(&id, 1 << 20).unwrap().is_some());
+            fs::remove_file(index).unwrap();
+            store.repack(&RepackOptions { all: false, progress: None }).unwrap();
+            drop(store);
+            let fresh = open(&root);
+            assert!(fresh.get(&id, 1 << 20).unwrap().unwrap() == bytes, "round {round}, twice: {twice}");
+            assert!(!pack.exists(), "what is left behind a damaged header is in nobody's way");
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_a_sync_is_read_beside_a_pack_that_cannot_be() {
+    let root = tempfile::tempdir().unwrap();
+    open(root.path()).put_bytes(&noise(1, 5_000)).unwrap();
+    let (pack, index) = only_pack(root.path());
+    flip_in(&pack, 20);
+    fs::remove_file(index).unwrap();
+    let _ = fs::remove_file(root.path().join("store/multi-pack-index"));
+    let store = open(root.path());
+    for bytes in [noise(2, 5_000), noise(3, 300_000)] {
+        let options = PutOptions { durability: Durability::AtSync, ..PutOptions::default() };
+        let id = store.put(&mut &bytes[..], &options).unwrap().digest.id;
+        assert!(store.get(&id, 1 << 20).unwrap().unwrap() == bytes);
+    }
+    store.sync().unwrap();
+}
+
+#[test]
 fn a_copy_that_lies_never_displaces_a_true_one() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("store");

@@ -1,6 +1,7 @@
 //! The verbs: one module each, with its options and its result.
 
 pub(crate) mod apply;
+pub(crate) mod compare;
 pub(crate) mod drop;
 pub(crate) mod import;
 pub(crate) mod init;
@@ -13,6 +14,7 @@ pub(crate) mod undo;
 pub(crate) mod verify;
 
 pub use apply::{ApplyOptions, ApplyResult, OnConflict};
+pub use compare::InTree;
 pub use drop::{ClearResult, DropResult};
 pub use import::AddedEntry;
 pub use init::init;

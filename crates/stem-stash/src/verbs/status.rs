@@ -127,7 +127,9 @@ fn compare_with_head(stash: Stash<'_>, progress: &dyn Progress) -> Result<(Statu
                 changes.push(Change { path: path.clone(), kind: ChangeKind::Deleted });
             }
         }
-        for (path, outcome) in compare(stash, &found.files, &compared, &mut sizes, progress)? {
+        for (path, outcome) in
+            compare(stash, &found.files, &compared, &mut sizes, Some(&found.files), progress)?
+        {
             match outcome {
                 Ok(()) => changes.push(Change { path, kind: ChangeKind::Modified }),
                 Err(reason) => left_alone.push(LeftAlone { path, reason }),
@@ -153,12 +155,14 @@ fn compare_with_head(stash: Stash<'_>, progress: &dyn Progress) -> Result<(Statu
 /// A path that differs, or that could not be compared.
 type Differs = (RelPath, std::result::Result<(), Reason>);
 
-/// Those of the files, given by index, that do not have the bytes of the object beside them.
-fn compare(
+/// Those of the files, given by index, that do not have the bytes of the object beside them. `whole` names every file of
+/// the working tree, if all were walked.
+pub(super) fn compare(
     stash: Stash<'_>,
     all: &[WorkFile],
     files: &[(usize, ObjectId)],
     sizes: &mut Sizes,
+    whole: Option<&[WorkFile]>,
     progress: &dyn Progress,
 ) -> Result<Vec<Differs>> {
     let Some(work) = stash.repository.work()? else { return Ok(Vec::new()) };
@@ -204,7 +208,7 @@ fn compare(
             Err(reason) => differ.push((file.path.clone(), Err(reason))),
         }
     }
-    cache.save(Some(all));
+    cache.save(whole);
     Ok(differ)
 }
 

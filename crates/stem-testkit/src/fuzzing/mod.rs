@@ -14,6 +14,7 @@ mod bundle;
 mod config;
 mod feed;
 mod hash;
+mod inspect;
 mod pack;
 mod records;
 mod seeds;
@@ -26,6 +27,7 @@ pub use audio::{check_audio_probe, check_chunker, check_flac, check_sample_codec
 pub use bundle::check_bundle;
 pub use config::check_config;
 pub use hash::check_hash_many;
+pub use inspect::{check_inspect_audio, check_inspect_midi, check_inspect_project, check_inspect_text};
 pub use pack::{check_pack_index, check_pack_scan, check_pack_store, check_pack_structures};
 pub use records::{check_id_lists, check_muse_stash, check_museignore, check_undo_record};
 pub use seeds::{Seed, seeds};
@@ -58,6 +60,10 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("pack_store", check_pack_store),
     ("store_ops", check_store_ops),
     ("bundle", check_bundle),
+    ("inspect_audio", check_inspect_audio),
+    ("inspect_midi", check_inspect_midi),
+    ("inspect_text", check_inspect_text),
+    ("inspect_project", check_inspect_project),
 ];
 
 /// Text for a terminal holds nothing that steers it.

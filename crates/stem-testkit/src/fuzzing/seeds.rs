@@ -45,7 +45,49 @@ pub fn seeds(root: &Path) -> Vec<Seed> {
     packs(root, &mut add);
     programs(&mut add);
     bundles(root, &mut add);
+    inspected(root, &mut add);
     seeds
+}
+
+/// Files of a session, each with an edit: what becomes of the second version, where, how long, and by what.
+fn inspected(root: &Path, add: &mut Add<'_>) {
+    let edited = |how: u8, at: u16, bytes: &[u8]| [&[how][..], &at.to_le_bytes(), &[9, 5], bytes].concat();
+    for how in 0..4 {
+        add("inspect_audio", &format!("wav-{how}"), &edited(how, 400, &wav(700)));
+    }
+    for name in ["flac", "mp3", "ogg"] {
+        let tone =
+            accepted(std::fs::read(root.join("crates/stem-inspect/tests/data/tone").with_extension(name)));
+        // Enough for the decoder to begin.
+        add("inspect_audio", name, &edited(1, 3000, tone.get(..5000).unwrap_or(&tone)));
+    }
+    let score = stem_corpus::midi::Score::new(7, 600).to_bytes();
+    let patterns = [&score[..9], &[2], &score[10..]].concat();
+    let film = [&score[..12], &[0xe7, 40], &score[14..]].concat();
+    for (name, file) in [("score", score), ("patterns", patterns), ("film", film)] {
+        add("inspect_midi", &format!("{name}-gone"), &edited(2, 300, &file));
+        add("inspect_midi", &format!("{name}-other"), &edited(1, 400, &file));
+    }
+    let track = b"\x01\x01\xe0\0\x90\x3c\x40\x60\x3e\x40\x60\x3c\0\0\xff\x51\x03\x07\xa1\x20\0\xff\x58\x04\x03\x02\x18\x08\x60\x3e\0\0\xff\x2f\0";
+    add("inspect_midi", "track", &edited(0x83, 8, track));
+    let json = br#"{"tempo": 120, "tracks": [{"name": "drums", "volume": 1.0}, {"name": "b\u00e4ss", "mute": null}], "a": [1, 2, 3, -1.5e3]}"#;
+    for how in 1..4 {
+        add("inspect_text", &format!("json-{how}"), &edited(how, 70, json));
+        add(
+            "inspect_text",
+            &format!("lines-{how}"),
+            &edited(how, 20, b"verse one\nverse two\r\nchorus\nverse one\nend"),
+        );
+    }
+    let set = br#"<Ableton Creator="Ableton Live 11.3.4"><LiveSet><Tracks><AudioTrack Id="8"><Name><EffectiveName Value="Drums &amp; Co"/></Name></AudioTrack><MidiTrack Id="9"><Name><UserName Value="Bass"/></Name></MidiTrack></Tracks><MasterTrack><DeviceChain><Mixer><Tempo><Manual Value="120"/></Tempo></Mixer></DeviceChain></MasterTrack></LiveSet></Ableton>"#;
+    for (name, how) in [("plain", 0x41), ("packed", 0xd9), ("packed-gone", 0xd2), ("packed-twice", 0xdb)] {
+        add("inspect_project", name, &edited(how, 110, set));
+    }
+    add(
+        "inspect_project",
+        "texts",
+        &edited(0x41, 30, b"<a x='1'>one &amp; two<!-- c --><b/><![CDATA[<]]><b>three</b></a>"),
+    );
 }
 
 /// Small bundles with records of every codec, an object that is left out and one that is empty.

@@ -172,7 +172,7 @@ fn kept_words(kept: Option<&(PathBuf, u64)>) -> String {
 }
 
 /// The first few paths, and how many more there are.
-pub(super) fn some_of(paths: &[RelPath]) -> String {
+pub(crate) fn some_of(paths: &[RelPath]) -> String {
     const SHOWN: usize = 10;
     let shown: Vec<String> = paths.iter().take(SHOWN).map(|path| format!("'{path}'")).collect();
     match paths.len().saturating_sub(SHOWN) {

@@ -11,19 +11,20 @@ use stem_hash::ObjectId;
 use stem_stash::StashEntry;
 
 pub use error::ExchangeError;
+pub(crate) use error::some_of;
 pub use export::{ExportOptions, ExportResult, PARTIAL_SUFFIX};
 pub use import::{ImportOptions, ImportResult};
 pub use stem_bundle::Compression as BundleCompression;
 
 /// Paths that nobody should get from somebody else: they have control characters, which steer terminals.
-fn unfit_paths(entry: &StashEntry) -> Vec<RelPath> {
+pub(crate) fn unfit_paths(entry: &StashEntry) -> Vec<RelPath> {
     let deleted = entry.stem.iter().flat_map(|stem| &stem.deleted);
     let paths = entry.manifest.iter().map(|(path, _)| path).chain(deleted);
     paths.filter(|path| path.as_bytes().iter().any(u8::is_ascii_control)).cloned().collect()
 }
 
 /// The paths of the entry that these objects, which are sorted, are the content of.
-fn paths_of(entry: &StashEntry, ids: &[ObjectId]) -> Vec<RelPath> {
+pub(crate) fn paths_of(entry: &StashEntry, ids: &[ObjectId]) -> Vec<RelPath> {
     let named = entry.manifest.iter().filter(|(_, id)| ids.binary_search(id).is_ok());
     named.map(|(path, _)| path.clone()).collect()
 }

@@ -3,9 +3,11 @@
 
 use std::fmt::Write as _;
 
+use stem_page::Shell;
+
 use crate::model::{Comparison, StrategyResult};
 
-use super::super::measure::{self, Measure, float, is_baseline};
+use super::super::measure::{self, Measure, Way, float, is_baseline};
 use super::super::stats::quantile;
 use super::super::summary::{Goal, summary};
 use super::super::{units, words};
@@ -55,31 +57,27 @@ pub(super) fn page(comparison: &Comparison) -> Result<String, PlotError> {
     strategies(&mut out, comparison);
     notes(&mut out, comparison);
     method(&mut out, comparison);
-    let _ = write!(
-        out,
-        "</main>\n<footer><p>Made by {} from figures measured on {}. This page is complete in itself: it loads nothing and \
-         sends nothing.</p></footer>\n</body>\n</html>\n",
-        escape(&units::clean(&comparison.tool, 100)),
-        escape(&words::minute(&comparison.started)),
+    out.push_str("</main>\n");
+    let foot = format!(
+        "Made by {} from figures measured on {}.",
+        units::clean(&comparison.tool, 100),
+        words::minute(&comparison.started)
     );
+    stem_page::end(&mut out, &foot);
     Ok(out)
 }
 
 fn head(out: &mut String, comparison: &Comparison) {
     let material = &comparison.material;
+    let what = words::directories(material);
+    let title = format!("Ways to store {what}, compared");
+    Shell { title: &title, skip: ("answers", "To the answers"), sheet: &style::sheet(), sounds: false }
+        .begin(out);
     let _ = write!(
         out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
-         base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>Ways to store {what}, compared</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{style}</style>\n\
-         </head>\n<body>\n<a class=\"skip\" href=\"#answers\">To the answers</a>\n<header>\n\
-         <h1>What each way of storing these files costs</h1>\n<p class=\"lead\">{count} compared on {what}: \
+        "<header>\n<h1>What each way of storing these files costs</h1>\n<p class=\"lead\">{count} compared on {what}: \
          {sampled}{classes}; {rounds}, {date}.</p>\n</header>\n<main>\n",
-        what = escape(&words::directories(material)),
-        style = style::sheet(),
+        what = escape(&what),
         count = escape(&units::count(
             u64::try_from(comparison.strategies.len()).unwrap_or(u64::MAX),
             "strategy",
@@ -435,9 +433,17 @@ fn more(out: &mut String, comparison: &Comparison) {
     if table.is_empty() {
         return;
     }
-    section(out, "more", "More figures", "Processor time, cleaning up and looking up, marked as above.");
+    section(
+        out,
+        "more",
+        "More figures",
+        "Processor time, cleaning up and looking up, marked as above; then how fast one thread is with files of each kind.",
+    );
     out.push_str(&table);
     out.push_str(&tables::meanings(comparison, &MORE));
+    for way in Way::ALL {
+        out.push_str(&tables::class_speeds(comparison, way));
+    }
 }
 
 fn strategies(out: &mut String, comparison: &Comparison) {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::model::{Comparison, StrategyResult};
 
 use super::super::judge::{Standing, places};
-use super::super::measure::{Measure, float};
+use super::super::measure::{Measure, Unit, Way, float};
 use super::super::stats::quantile;
 use super::super::{units, words};
 use super::{escape, name};
@@ -97,6 +97,45 @@ pub(super) fn meanings(comparison: &Comparison, measures: &[Measure]) -> String 
     }
     out.push_str("</dl>\n");
     out
+}
+
+/// How fast the files of each class were stored, or taken back.
+pub(super) fn class_speeds(comparison: &Comparison, way: Way) -> String {
+    let mut head = String::from("<th scope=\"col\">Strategy</th>");
+    let mut rows = vec![String::new(); comparison.strategies.len()];
+    let mut any = false;
+    for class in words::CLASSES {
+        let speeds: Vec<_> = comparison.strategies.iter().map(|result| way.speed(result, class)).collect();
+        if speeds.iter().all(Option::is_none) {
+            continue;
+        }
+        any = true;
+        let (divisor, unit) = Unit::Speed.scale(speeds.iter().flatten().map(|speed| speed.median));
+        head.push_str(&heading(words::class(class), &unit));
+        for (row, speed) in rows.iter_mut().zip(speeds) {
+            let show = |value: f64| units::number(value / divisor);
+            match speed {
+                None => row.push_str("<td>–</td>"),
+                Some(speed) => {
+                    let _ = write!(
+                        row,
+                        "<td>{}<span class=\"range\">{}–{}</span></td>",
+                        show(speed.median),
+                        show(speed.low),
+                        show(speed.high)
+                    );
+                }
+            }
+        }
+    }
+    if !any {
+        return String::new();
+    }
+    let body = comparison.strategies.iter().zip(rows).fold(String::new(), |mut body, (result, row)| {
+        let _ = writeln!(body, "<tr>{}{row}</tr>", strategy(result, false));
+        body
+    });
+    table(way.title(), &head, &body)
 }
 
 /// The stored size of each class.

@@ -5,7 +5,7 @@
 
 mod output;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use stem_bench::model::Comparison;
 use stem_bench::{ErrorKind, Options, Strategy, Worker};
@@ -17,6 +17,7 @@ use crate::human;
 use crate::json::Json;
 use crate::progress::Bars;
 use crate::report::{DIM, NAME, Report};
+use crate::target;
 use crate::ui::Ui;
 
 /// What a first run works on: with the usual strategies it ends in minutes.
@@ -29,7 +30,7 @@ pub(super) fn run(args: &BenchArgs, ui: &Ui) -> Result<Report> {
     let all = args.dirs.iter().chain(&args.against);
     for file in args.save.iter().chain(&args.html) {
         stem_bench::outside(all.clone(), file).map_err(failure)?;
-        output::check(file)?;
+        target::check(file)?;
     }
     let options = options(args)?;
     let bars = ui.bars();
@@ -197,10 +198,4 @@ fn list(ui: &Ui) -> Report {
             report.line(format_args!("{DIM}* compared when --strategies does not say which{DIM:#}"));
         },
     )
-}
-
-/// The directory of a file that is named on the command line.
-fn parent(file: &Path) -> PathBuf {
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }

@@ -4,32 +4,10 @@ use std::path::Path;
 
 use stem_bench::model::Comparison;
 use stem_bench::report::{self, TableStyle};
-use stemvault::{Dir, Publish, RelPath};
 
-use super::parent;
 use crate::failure::{Failure, Result, chain};
 use crate::human;
-
-/// Refuses a file that cannot be written, before an hour is spent on what is to be in it.
-pub(super) fn check(file: &Path) -> Result<()> {
-    let dir = parent(file);
-    let usable = dir.is_dir() && file.file_name().is_some() && !file.is_dir();
-    if !usable {
-        let message =
-            format!("'{}' cannot be written: name a file in a directory that exists", human::path(file));
-        return Err(Failure::user("invalid_input", message).at(file));
-    }
-    let dir = Dir::open(&dir).map_err(|error| Failure::io("cannot open its directory", file, &error))?;
-    dir.temp_file(0o600).map(drop).map_err(|error| Failure::io("cannot write", file, &error))
-}
-
-fn write(file: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |error: &(dyn std::error::Error + 'static)| Failure::io("cannot write", file, error);
-    let dir = Dir::open(&parent(file)).map_err(|error| failed(&error))?;
-    let name = Path::new(file.file_name().unwrap_or_default());
-    let name = RelPath::from_path(name).map_err(|error| failed(&error))?;
-    dir.write_durable(&name, bytes, &dir, Publish::Replace).map_err(|error| failed(&error))
-}
+use crate::target::write;
 
 /// All figures, as they are saved.
 pub(super) fn document(comparison: &Comparison) -> Result<String> {

@@ -37,12 +37,16 @@ pub(super) fn drop_entry(vault: &Vault, reference: &str, ui: &Ui) -> Result<Repo
 pub(super) fn clear(vault: &Vault, yes: bool, ui: &Ui) -> Result<Report> {
     let entries = vault.stash().list().told()?.len();
     let number = human::count(entries, "stash entry", "stash entries");
-    if entries > 0 && !yes {
-        match ui.confirm(&format!("Drop {number}?")) {
+    // What is dropped can be taken back, unless that is configured away; only then there is something to ask.
+    let final_now = vault.repository().settings().undo_expire.is_some_and(|age| age.is_zero());
+    if entries > 0 && !yes && final_now {
+        match ui.confirm(&format!("Drop {number} for good?")) {
             Some(true) => {}
             Some(false) => return Err(Failure::user("refused", "nothing was dropped")),
             None => {
-                let message = format!("this would drop {number}: say so with -y");
+                let message = format!(
+                    "this would drop {number} for good, because nothing can be undone here (undo.expire): say so with --yes"
+                );
                 return Err(Failure::user("refused", message));
             }
         }

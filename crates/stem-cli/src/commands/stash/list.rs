@@ -1,16 +1,13 @@
-//! `stem stash list` and `stem stash show`.
+//! `stem stash list`.
 
-use stemvault::{EntryRef, ShownEntry, StashEntry, Vault};
+use stemvault::{EntryRef, StashEntry, Vault};
 
 use super::scope_words;
 use crate::failure::{Engine as _, Result, exit};
 use crate::human;
 use crate::json::Json;
-use crate::report::{BAD, BOLD, DIM, NAME, Report};
+use crate::report::{BAD, DIM, NAME, Report};
 use crate::ui::Ui;
-
-/// Room for a size: `1023.9 MiB`.
-const SIZE_WIDTH: usize = 10;
 
 pub(super) fn list(vault: &Vault, ui: &Ui) -> Result<Report> {
     let entries = vault.stash().list().told()?;
@@ -93,7 +90,8 @@ fn entry_json(listed: &EntryRef) -> Json {
     }
 }
 
-fn entry_fields(index: usize, stash_id: &str, entry: &StashEntry) -> [(&'static str, Json); 8] {
+/// The fields of an entry that the reference has.
+pub(super) fn entry_fields(index: usize, stash_id: &str, entry: &StashEntry) -> [(&'static str, Json); 8] {
     [
         ("index", index.into()),
         ("stash_id", stash_id.into()),
@@ -104,59 +102,4 @@ fn entry_fields(index: usize, stash_id: &str, entry: &StashEntry) -> [(&'static 
         ("section", entry.section.as_ref().into()),
         ("manifest", Json::by_path(entry.manifest.iter().map(|(path, id)| (path, id.into())))),
     ]
-}
-
-pub(super) fn show(vault: &Vault, reference: &str, ui: &Ui) -> Result<Report> {
-    let shown = vault.stash().show(reference).told()?;
-    let mut report = Report::new(ui, || show_json(&shown), |report| show_text(&shown, ui, report));
-    let missing = shown.files.iter().filter(|file| file.size.is_none());
-    report.each(missing.map(|file| &file.path), "its object is not in the store");
-    report.interrupted(vault);
-    Ok(report)
-}
-
-fn show_text(shown: &ShownEntry, ui: &Ui, report: &mut Report) {
-    let ShownEntry { index, stash_id, entry, files } = shown;
-    report.line(format_args!("{NAME}stash@{{{index}}}{NAME:#}: {BOLD}{}{BOLD:#}", entry.message));
-    let time = entry.created().map_or_else(|| entry.created_at.to_string(), human::minute);
-    let scope = scope_words(entry.track.as_ref(), entry.section.as_ref());
-    let scope = if scope.is_empty() { String::new() } else { format!(", {scope}") };
-    report.line(format_args!(
-        "On branch {}{scope}, saved {} ({time})",
-        entry.branch,
-        human::age(entry.created())
-    ));
-    if ui.verbose() {
-        report.line(format_args!("{stash_id}"));
-    }
-    for file in files {
-        let id = if ui.verbose() { format!("{DIM}{}{DIM:#}  ", file.id) } else { String::new() };
-        match file.size {
-            Some(size) => report.line(format_args!("{:>SIZE_WIDTH$}  {id}{}", human::size(size), file.path)),
-            None => report.line(format_args!("{BAD}{:>SIZE_WIDTH$}{BAD:#}  {id}{}", "missing", file.path)),
-        }
-    }
-    report.line(format_args!("{}", human::files(files.len(), total(shown))));
-}
-
-fn total(shown: &ShownEntry) -> u64 {
-    shown.files.iter().filter_map(|file| file.size).fold(0, u64::saturating_add)
-}
-
-fn show_json(shown: &ShownEntry) -> Json {
-    let files = shown.files.iter().map(|file| {
-        Json::object([
-            ("path", (&file.path).into()),
-            ("object_id", (&file.id).into()),
-            ("size", file.size.into()),
-        ])
-    });
-    let missing = shown.files.iter().filter(|file| file.size.is_none()).map(|file| &file.path);
-    let mut fields: Vec<(String, Json)> = Vec::new();
-    let more =
-        [("files", Json::list(files)), ("bytes", total(shown).into()), ("missing", Json::list(missing))];
-    for (key, value) in entry_fields(shown.index, &shown.stash_id, &shown.entry).into_iter().chain(more) {
-        fields.push((format!("\"{key}\""), value));
-    }
-    Json::Object(fields)
 }

@@ -1,11 +1,14 @@
 //! `stem stash`.
 
 mod apply;
+pub(super) mod diff;
 mod drop;
 mod exchange;
 mod list;
 mod planned;
 mod push;
+mod reference;
+pub(super) mod show;
 mod undo;
 
 use stemvault::format::text::PyStr;
@@ -17,6 +20,10 @@ use crate::report::Report;
 use crate::ui::Ui;
 
 pub(super) fn run(place: &Place, args: StashArgs, ui: &Ui) -> Result<Report> {
+    perform(place, args, ui).map_err(|failure| reference::explain(failure, place))
+}
+
+fn perform(place: &Place, args: StashArgs, ui: &Ui) -> Result<Report> {
     let StashArgs { command, options, paths } = args;
     let Some(command) = command else {
         let vault = place.open_writing_to(options.store.as_ref(), &options.database)?;
@@ -31,7 +38,8 @@ pub(super) fn run(place: &Place, args: StashArgs, ui: &Ui) -> Result<Report> {
             push::push(&vault, args.options, &args.paths, ui)
         }
         StashCommand::List => list::list(&place.open()?, ui),
-        StashCommand::Show { reference } => list::show(&place.open()?, &reference, ui),
+        StashCommand::Show(args) => show::show(&place.open_with(&args.database)?, &args, ui),
+        StashCommand::Diff(args) => diff::diff(&place.open_with(&args.database)?, &args, ui),
         StashCommand::Apply(args) => {
             apply::apply(&place.open_with(&args.args.database)?, &args.args, Some(&args.paths), ui)
         }

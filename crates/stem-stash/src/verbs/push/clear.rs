@@ -18,7 +18,7 @@ use crate::restore::{Restorer, Target};
 use crate::vacate::{Aside, Leaving, move_aside};
 
 /// What the user reads after stopping a push that has written its entry.
-const INTERRUPTED: &str = "everything is saved in stash@{0}, but the working tree is not yet back at HEAD";
+const INTERRUPTED: &str = "everything is saved in stash@{0}, but the working tree is not yet back at HEAD; the next command that writes finishes that";
 
 pub(super) struct Clear<'a> {
     pub(super) work: &'a Dir,

@@ -8,6 +8,8 @@ mod blobs;
 mod ground;
 mod model;
 mod program;
+mod reads;
+mod wear;
 
 use super::feed::{Feed, pick};
 use ground::{Backend, Ground};

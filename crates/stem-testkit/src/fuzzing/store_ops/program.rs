@@ -1,22 +1,18 @@
 //! The operations.
 
 use std::fs;
-use std::io::{self, Read};
-use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 
-use stem_fs::{Dir, RelPath, Timestamp};
-use stem_hash::{IdPrefix, ObjectId};
-use stem_pack::format::PACK_HEADER_LEN;
+use stem_fs::{Dir, RelPath};
+use stem_hash::ObjectId;
 use stem_store::{
-    Durability, Error, ErrorKind, FileSource, Maintain, ObjectStore, ObjectStoreExt, PutMethod, PutOptions,
-    RepackOptions, RestoreOptions, TidyOptions, Verified, Verify, Written,
+    Durability, Error, ErrorKind, FileSource, Maintain, ObjectStore, PutMethod, PutOptions, RepackOptions,
+    Written,
 };
 
 use super::super::accepted;
-use super::super::feed::{Feed, pick};
-use super::blobs::{BLOBS, Blob, COUNT};
+use super::super::feed::Feed;
+use super::blobs::{BLOBS, COUNT};
 use super::ground::{Backend, Ground, Opened};
 use super::model::{Model, Sight};
 use crate::FaultPlan;
@@ -48,17 +44,17 @@ const NAMES: [&str; 20] = [
 
 /// A program that runs.
 pub(super) struct Program {
-    opened: Option<Opened>,
-    plan: Arc<FaultPlan>,
-    kills: bool,
+    pub(super) opened: Option<Opened>,
+    pub(super) plan: Arc<FaultPlan>,
+    pub(super) kills: bool,
     /// Whether a fault struck this handle before.
-    wounded: bool,
+    pub(super) wounded: bool,
     /// Whether a sync failed: no later one succeeds.
-    spent: bool,
-    model: Model,
-    ground: Ground,
+    pub(super) spent: bool,
+    pub(super) model: Model,
+    pub(super) ground: Ground,
     /// What was done so far, for whoever looks into a finding.
-    log: Vec<String>,
+    pub(super) log: Vec<String>,
 }
 
 impl Drop for Program {
@@ -138,19 +134,19 @@ impl Program {
         self.list(0, &mut Feed::new(&[]));
     }
 
-    fn store(&self) -> Arc<dyn Maintain> {
+    pub(super) fn store(&self) -> Arc<dyn Maintain> {
         match &self.opened {
             Some(opened) => opened.store.clone(),
             None => panic!("the store is open"),
         }
     }
 
-    fn id(&self, blob: usize) -> ObjectId {
+    pub(super) fn id(&self, blob: usize) -> ObjectId {
         BLOBS[blob].id(self.ground.algorithm)
     }
 
     /// A change may fail when a fault struck it, and when one struck the handle before and that is what it says.
-    fn may_fail(&mut self, error: &Error, what: &str) {
+    pub(super) fn may_fail(&mut self, error: &Error, what: &str) {
         self.log.push(format!("  failed: {error}"));
         let struck = self.plan.struck() && !self.wounded;
         let told = (self.wounded || self.spent) && error.kind() == ErrorKind::Unavailable;
@@ -264,124 +260,6 @@ impl Program {
         }
     }
 
-    fn get(&mut self, blob: usize) {
-        let (store, id) = (self.store(), self.id(blob));
-        let read = store.open(&id).and_then(|reader| {
-            let Some(mut reader) = reader else { return Ok(None) };
-            let (len, mut bytes) = (reader.len(), Vec::new());
-            match reader.read_to_end(&mut bytes) {
-                Ok(_) => Ok(Some((len, bytes))),
-                Err(error) => Err(foreign(error)),
-            }
-        });
-        if let Some((len, bytes)) = self.model.saw(blob, read.as_ref().map(Option::as_ref), "get") {
-            assert_eq!(*len, bytes.len() as u64);
-            assert!(*bytes == BLOBS[blob].bytes, "get: object {blob} has other bytes");
-        }
-    }
-
-    fn range(&mut self, blob: usize, feed: &mut Feed<'_>) {
-        let (store, object) = (self.store(), &BLOBS[blob]);
-        let offset = u64::from(feed.u16()) << (feed.byte() % 4);
-        let mut buffer = vec![0xaa; feed.below(20_000)];
-        let read = store.read_range(&self.id(blob), offset, &mut buffer);
-        let doubt = self.model.fates[blob].here == Sight::Doubt;
-        if let Some(count) = self.model.saw(blob, read.as_ref().map(|count| *count), "range") {
-            let rest = object.bytes.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
-            let expected = &rest[..rest.len().min(buffer.len())];
-            // Clause 2: only a verified range is never wrong.
-            if !doubt || store.capabilities().verified_ranges {
-                assert!(buffer[..count] == *expected, "range: object {blob} has other bytes");
-            }
-        }
-    }
-
-    fn stat(&mut self, blob: usize) {
-        let (store, id) = (self.store(), self.id(blob));
-        let doubt = self.model.fates[blob].here == Sight::Doubt;
-        let stat = store.stat(&id);
-        if let Some(stat) = self.model.saw(blob, stat.as_ref().map(Option::as_ref), "stat") {
-            assert!(doubt || stat.size == BLOBS[blob].len());
-        }
-        let other = self.id((blob + 1) % COUNT);
-        match store.stat_many(&[id, other, id]) {
-            Ok(stats) => {
-                assert_eq!(stats.len(), 3);
-                for (number, stat) in [blob, (blob + 1) % COUNT, blob].into_iter().zip(stats) {
-                    self.model.saw(number, Ok(stat), "stat_many");
-                }
-            }
-            Err(error) => assert!(self.model.damaged, "stat_many: {error:?}"),
-        }
-    }
-
-    fn list(&mut self, blob: usize, feed: &mut Feed<'_>) {
-        let digits = self.id(blob).to_string();
-        let prefix = accepted(IdPrefix::parse_bytes(&digits.as_bytes()[..usize::from(feed.byte() % 5)]));
-        let mut ids = Vec::new();
-        let listed = self.store().list(&prefix, &mut |id| {
-            ids.push(id);
-            ControlFlow::Continue(())
-        });
-        if let Err(error) = listed {
-            assert!(self.model.damaged, "list: {error:?}");
-            return;
-        }
-        let all = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), all, "an object is listed twice");
-        for blob in 0..COUNT {
-            let id = self.id(blob);
-            if prefix.matches(&id) {
-                let found = ids.binary_search(&id).ok().map(|at| ids.remove(at));
-                self.model.saw(blob, Ok(found), "list");
-            }
-        }
-        assert!(ids.is_empty(), "list: {ids:?} should not be there");
-    }
-
-    fn restore(&mut self, blob: usize, feed: &mut Feed<'_>) {
-        let dir = accepted(Dir::open(&self.ground.work()));
-        let mut target = accepted(dir.temp_file(0o600));
-        let object = &BLOBS[blob];
-        let checksum = digest(self.ground.algorithm, &object.bytes).checksum;
-        let verify = match (feed.byte() % 3, checksum) {
-            (0, Some(checksum)) => Verify::Checksum(checksum),
-            (1, _) => Verify::No,
-            _ => Verify::Id,
-        };
-        let options = RestoreOptions { verify, progress: None };
-        let restored = self.store().restore_file(&self.id(blob), &mut target, &options);
-        let doubt = self.model.fates[blob].here == Sight::Doubt;
-        if let Some(restored) = self.model.saw(blob, restored.as_ref().map(Option::as_ref), "restore") {
-            let same = accepted(fs::read(target.path())) == object.bytes;
-            assert!(same || doubt && !restored.verified, "restore: object {blob} has other bytes");
-            assert!(restored.verified || verify == Verify::No, "restore: not verified");
-        }
-    }
-
-    fn verify(&mut self, blob: usize) {
-        let verified = self.store().verify(&self.id(blob));
-        let here = self.model.fates[blob].here;
-        let doubt = here == Sight::Doubt;
-        if let (true, false, Ok(Some(Verified::Damaged { .. }))) =
-            (self.model.damaged, here == Sight::Whole, &verified)
-        {
-            // As an error: a damaged pack may hold anything.
-            return;
-        }
-        match self.model.saw(blob, verified.as_ref().map(Option::as_ref), "verify") {
-            Some(Verified::Sound { size }) => assert_eq!(*size, BLOBS[blob].len()),
-            Some(Verified::Damaged { reason }) => {
-                // An overlay looks at every copy, also at one behind a copy that is whole.
-                let hidden = self.model.damaged && self.ground.backend == Backend::Overlay;
-                assert!(doubt || hidden, "object {blob} is damaged: {reason}");
-            }
-            None => {}
-        }
-    }
-
     fn remove(&mut self, blob: usize) {
         let here = self.model.fates[blob].here;
         match self.store().remove(&self.id(blob)) {
@@ -442,172 +320,4 @@ impl Program {
             }
         }
     }
-
-    /// Moves an object from the first side of an overlay to the second.
-    fn settle(&mut self, blob: usize) {
-        let Some((loose, packs)) = self.opened.as_ref().and_then(|opened| opened.sides.clone()) else {
-            return;
-        };
-        let id = self.id(blob);
-        let moved = || -> Result<bool, Error> {
-            let Some(mut reader) = loose.open(&id)? else { return Ok(false) };
-            let options =
-                PutOptions { expected: Some(id), durability: Durability::AtSync, ..PutOptions::default() };
-            packs.put(&mut reader, &options)?;
-            packs.sync()?;
-            loose.remove(&id)?;
-            Ok(true)
-        };
-        match moved() {
-            Ok(true) => {
-                self.model.fates[blob].here = Sight::Whole;
-                self.model.fates[blob].later = Sight::Whole;
-                self.get(blob);
-            }
-            Ok(false) => {}
-            Err(error)
-                if self.model.damaged
-                    && matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::WrongHash) => {}
-            Err(error) => {
-                self.may_fail(&error, "settle");
-                // The packs' handle may be spent, and with it the overlay's.
-                self.wounded = true;
-                if !self.kills {
-                    self.get(blob);
-                }
-            }
-        }
-    }
-
-    /// Changes a byte of a published file, or removes what can be made anew.
-    fn damage(&mut self, feed: &mut Feed<'_>) {
-        let [which, bit] = feed.array();
-        let at = usize::from(feed.u16());
-        let files = self.ground.files();
-        if files.is_empty() {
-            return;
-        }
-        let path = &files[usize::from(which) % files.len()];
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        let is_index = name.ends_with(b".idx") || name == b"multi-pack-index";
-        let is_pack = name.ends_with(b".pack");
-        let in_records =
-            is_pack && at as u64 % accepted(fs::metadata(path)).len().max(1) >= PACK_HEADER_LEN as u64;
-        self.model.records_damaged |= in_records;
-        if is_index {
-            self.log.push(format!("  {}", path.display()));
-            self.model.index_lost = true;
-            if self.model.records_damaged {
-                // Behind a record header that is damaged only the index knew what there is.
-                self.model.doubt(None);
-            }
-            // An index is mapped, so that it may not be written to; it is replaced, or it goes.
-            let mut bytes = accepted(fs::read(path));
-            accepted(fs::remove_file(path));
-            if bit & 1 == 1 && flip(&mut bytes, at, bit) {
-                accepted(fs::write(path, bytes));
-            }
-            return;
-        }
-        let object = (0..COUNT).find(|&blob| path_is(path, &BLOBS[blob], self.ground.algorithm));
-        if object.is_none() && !is_pack {
-            // A marker, or tombstones: the store says what it is, and nobody can say it anew.
-            return;
-        }
-        self.log.push(format!("  {}, byte {at}, bit {}", path.display(), bit % 8));
-        let mut bytes = accepted(fs::read(path));
-        if flip(&mut bytes, at, bit) {
-            accepted(overwrite(path, &bytes));
-            self.model.doubt(object);
-        }
-    }
-
-    fn look_after(&mut self, feed: &mut Feed<'_>) {
-        let store = self.store();
-        let ids: Vec<ObjectId> = (0..COUNT).map(|blob| self.id(blob)).collect();
-        let mut order = accepted(store.storage_order(&ids));
-        order.sort_unstable();
-        assert_eq!(order, (0..COUNT).collect::<Vec<_>>());
-        let mut found = 0;
-        if let Err(error) = store.check_structure(&mut |_| found += 1) {
-            self.may_fail(&error, "check_structure");
-        }
-        assert!(
-            found == 0 || self.model.damaged || self.model.index_lost || self.wounded,
-            "a sound store has {found} faults"
-        );
-        let before = Timestamp { secs: i64::from(feed.byte()) << 32, nanos: 0 };
-        let dry_run = feed.byte().is_multiple_of(2);
-        if let Err(error) = store.tidy(&TidyOptions { before, dry_run }) {
-            self.may_fail(&error, "tidy");
-        }
-        assert!(!store.name().is_empty());
-        let unknown = ObjectId::from_bytes([0x99; 32]);
-        assert!(matches!(store.contains(&unknown), Ok(false)));
-        assert!(matches!(store.remove(&unknown), Ok(false)) || self.plan.struck());
-    }
-
-    /// Lets the handle go, as it is or because its process was killed, and opens another one with another plan.
-    fn reopen(&mut self, feed: &mut Feed<'_>) {
-        self.opened = None;
-        if self.ground.backend != Backend::Memory {
-            self.model.reopened();
-        }
-        let [what, number, kind] = feed.array();
-        let number = u64::from(number % 64);
-        let kind =
-            pick([io::ErrorKind::StorageFull, io::ErrorKind::Other, io::ErrorKind::PermissionDenied], kind);
-        self.kills = what % 4 == 1;
-        self.log.push(format!(
-            "reopen with {} at {number}",
-            ["no fault", "a kill", "an error", "no fault"][usize::from(what % 4)]
-        ));
-        self.plan = match what % 4 {
-            1 => FaultPlan::kill_at(number),
-            2 => FaultPlan::fail_at(number, kind),
-            _ => FaultPlan::watch(),
-        };
-        (self.wounded, self.spent) = (false, false);
-        match self.ground.open(&self.plan) {
-            Ok(opened) => self.opened = Some(opened),
-            Err(error) => {
-                self.may_fail(&error, "open");
-                (self.kills, self.plan) = (false, FaultPlan::watch());
-                self.opened = Some(accepted(self.ground.open(&self.plan)));
-            }
-        }
-        // What was unclear is clear from here on.
-        for blob in 0..COUNT {
-            self.get(blob);
-            let fate = &mut self.model.fates[blob];
-            fate.later = fate.here;
-        }
-    }
-}
-
-/// The store's error inside a reader's.
-fn foreign(error: io::Error) -> Error {
-    match Error::from_reader(error) {
-        Ok(error) => error,
-        Err(error) => panic!("a reader fails with a foreign error: {error}"),
-    }
-}
-
-fn flip(bytes: &mut [u8], at: usize, bit: u8) -> bool {
-    let at = at % bytes.len().max(1);
-    bytes.get_mut(at).map(|byte| *byte ^= 1 << (bit % 8)).is_some()
-}
-
-/// Writes into the file that is there, as a bad medium would: handles that are open see it.
-fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    fs::write(path, bytes)
-}
-
-fn path_is(path: &Path, blob: &Blob, algorithm: stem_hash::Algorithm) -> bool {
-    let digits = blob.id(algorithm).to_string();
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let shard = path.parent().and_then(Path::file_name).unwrap_or_default().as_encoded_bytes();
-    [shard, name].concat() == digits.as_bytes()
 }

@@ -2,32 +2,27 @@
 
 use std::fmt::{Display, Write as _};
 
-/// How much of a strategy's name is shown.
-pub(super) const NAME_WIDTH: usize = 40;
-/// How much of any other text is shown.
-pub(super) const TEXT_WIDTH: usize = 2000;
-
 /// Bytes in the units of disks and memory: `512 B`, `1.50 GiB`.
-pub(super) fn size(bytes: f64) -> String {
+pub fn size(bytes: f64) -> String {
     let (divisor, unit) = size_unit(bytes);
     if divisor <= 1.0 { format!("{bytes:.0} B") } else { format!("{} {unit}", number(bytes / divisor)) }
 }
 
 /// Bytes in a second: `1,240 MiB/s`.
-pub(super) fn speed(bytes: f64) -> String {
+pub fn speed(bytes: f64) -> String {
     let (divisor, unit) = speed_unit(bytes);
     format!("{} {unit}/s", number(bytes / divisor))
 }
 
 /// What to divide bytes by, and what they are called then, when the largest of them is `largest`.
-pub(super) fn size_unit(largest: f64) -> (f64, &'static str) {
+pub fn size_unit(largest: f64) -> (f64, &'static str) {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     // What would show as 1000 or more of a unit is less than one of the next, which takes fewer digits.
     choose(largest, 1024.0, &UNITS, 1000.0)
 }
 
 /// What to divide seconds by, and what they are called then.
-pub(super) fn time_unit(largest: f64) -> (f64, &'static str) {
+pub fn time_unit(largest: f64) -> (f64, &'static str) {
     match largest {
         seconds if seconds < 0.9995e-3 => (1e-6, "µs"),
         seconds if seconds < 0.9995 => (1e-3, "ms"),
@@ -36,7 +31,7 @@ pub(super) fn time_unit(largest: f64) -> (f64, &'static str) {
 }
 
 /// The same for bytes in a second. Disks differ by a few times a thousand MiB/s, and are easier to compare in one unit.
-pub(super) fn speed_unit(largest: f64) -> (f64, &'static str) {
+pub fn speed_unit(largest: f64) -> (f64, &'static str) {
     let mib = f64::from(1 << 20);
     if (mib..10_000.0 * mib).contains(&largest) { (mib, "MiB") } else { size_unit(largest) }
 }
@@ -54,7 +49,7 @@ fn choose(largest: f64, step: f64, units: &[&'static str], from: f64) -> (f64, &
 }
 
 /// Seconds: `85.0 µs`, `2.10 s`, `3 min 20 s`, `2 h 5 min`.
-pub(super) fn seconds(seconds: f64) -> String {
+pub fn seconds(seconds: f64) -> String {
     if seconds < 60.0 {
         let (divisor, unit) = time_unit(seconds);
         return format!("{} {unit}", number(seconds / divisor));
@@ -68,7 +63,7 @@ pub(super) fn seconds(seconds: f64) -> String {
 }
 
 /// Three digits that matter, more before the point when there are more: `0.42`, `9.81`, `42.0`, `420`, `12,345`.
-pub(super) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return "–".to_owned();
     }
@@ -85,7 +80,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// The same for a figure that is exact, such as a mark of an axis: without zeros behind the point.
-pub(super) fn exact(shown: &str) -> String {
+pub fn exact(shown: &str) -> String {
     let (number, unit) = shown.split_once(' ').map_or((shown, ""), |(number, unit)| (number, unit));
     let number =
         if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
@@ -93,7 +88,7 @@ pub(super) fn exact(shown: &str) -> String {
 }
 
 /// A share in per cent: `42 %`, `9.8 %`.
-pub(super) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent.abs() < 9.95 && percent != 0.0 {
         format!("{percent:.1} %")
@@ -103,7 +98,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// How many times one figure is another: `1.4 times`.
-pub(super) fn times(factor: f64) -> String {
+pub fn times(factor: f64) -> String {
     if factor < 9.95 {
         format!("{factor:.1} times")
     } else {
@@ -112,12 +107,12 @@ pub(super) fn times(factor: f64) -> String {
 }
 
 /// `1 file`, `12,345 files`.
-pub(super) fn count(number: u64, one: &str, many: &str) -> String {
+pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(&number.to_string()), if number == 1 { one } else { many })
 }
 
 /// A whole number: `12,345`.
-pub(super) fn digits(number: impl Display) -> String {
+pub fn digits(number: impl Display) -> String {
     grouped(&format!("{number}"))
 }
 
@@ -135,7 +130,7 @@ fn grouped(digits: &str) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn and<T: AsRef<str>>(items: &[T]) -> String {
+pub fn and<T: AsRef<str>>(items: &[T]) -> String {
     match items {
         [] => String::new(),
         [one] => one.as_ref().to_owned(),
@@ -147,7 +142,7 @@ pub(super) fn and<T: AsRef<str>>(items: &[T]) -> String {
 }
 
 /// `a`, `a or b`, `a, b or c`.
-pub(super) fn or(items: &[String]) -> String {
+pub fn or(items: &[String]) -> String {
     match items {
         [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
         _ => items.concat(),
@@ -156,7 +151,7 @@ pub(super) fn or(items: &[String]) -> String {
 
 /// Text from elsewhere as it may be shown: control characters, and what changes the direction of writing or cannot be
 /// seen, as escapes; at most `most` characters.
-pub(super) fn clean(text: &str, most: usize) -> String {
+pub fn clean(text: &str, most: usize) -> String {
     let mut out = String::new();
     for (number, c) in text.chars().enumerate() {
         if number == most {

@@ -1,314 +1,34 @@
-//! A comparison from start to end.
-//!
-//! The material is copied once. In each round every strategy stores it, gives it back, is asked for ranges, takes a second
-//! version and tidies up, in a fresh place that is gone afterwards; the order turns from round to round, so that what
-//! changes on the machine meanwhile does not always meet the same one. A strategy that fails is out, the others go on.
+//! The rounds: each strategy in its turn, one process a step, its traces removed behind it.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use stem_odb::StoreUrl;
-
+use super::{MATERIAL, Options, SECOND};
 use crate::copies::{self, Copies};
-use crate::error::{Error, Result, chain, show, size};
+use crate::error::{Error, Result, chain, size};
 use crate::job::{Answer, Item, Job, Put, Task};
 use crate::machine;
-use crate::material::{Listing, choose, follow, walk};
-use crate::model::{Comparison, Material, Note, Round, StrategyResult, VERSION};
+use crate::model::{Comparison, Round};
 use crate::progress::Progress;
 use crate::resume::{self, Key};
-use crate::scratch::{self, Scratch};
+use crate::scratch::Scratch;
 use crate::store::{self, Placed};
-use crate::strategy::{Strategy, Way, plain_url};
+use crate::strategy::{Strategy, Way};
 use crate::usage::{stored, usage};
-use crate::worker::Worker;
 
 /// How many ranges are read in a round.
 const RANGES: u32 = 512;
-/// Room for what comes back before it is compared, and for what is small.
-const SPARE: u64 = 320 << 20;
-/// Of a strategy whose rounds differ by more than this share of their median, that is noted.
-const NOISE: f64 = 0.3;
 
-const MATERIAL: &str = "material";
-const SECOND: &str = "second";
 const WORK: &str = "work";
 const WORK_SECOND: &str = "work-second";
 const RESTORED: &str = "restored";
 
-/// What to compare, and how.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The directories with the files; they are never written to.
-    pub directories: Vec<PathBuf>,
-    /// The strategies; their names differ.
-    pub strategies: Vec<Strategy>,
-    /// Whether the user chose them; one that the file system cannot do is then shown as failed, else left out.
-    pub chosen: bool,
-    /// About how many bytes to work on; `None`: all.
-    pub sample: Option<u64>,
-    /// How often.
-    pub rounds: u32,
-    /// The second version of the directories.
-    pub against: Option<PathBuf>,
-    /// Where the scratch directory is made; `None`: on the file system of the first directory.
-    pub scratch: Option<PathBuf>,
-    /// What the sample and the ranges are chosen by.
-    pub seed: u64,
-    /// Where finished rounds are kept until the end.
-    pub state: Option<PathBuf>,
-    /// Whether to go on with what is kept there.
-    pub resume: bool,
-    /// Who does the work.
-    pub worker: Worker,
-    /// The program that compares, with its version.
-    pub tool: String,
-}
-
-/// Compares. What was asked for in [`Options`] and cannot be is an error; what goes wrong with one strategy is in the
-/// answer. When the progress asks to stop, the answer is what there is until then, marked as interrupted.
-pub fn run(options: &Options, progress: &dyn Progress) -> Result<Comparison> {
-    check(options)?;
-    let begun = Instant::now();
-    let place = scratch::place(&options.directories, options.scratch.as_deref())?;
-    let found = begin(options, &place, progress);
-    let (first, second, key, mut comparison) = match found {
-        Ok(found) => found,
-        Err(Error::Interrupted) => return Ok(stopped(options, &place)),
-        Err(error) => return Err(error),
-    };
-    let before = comparison.seconds;
-    let done = measure(options, &place, (&first, second.as_ref()), &key, &mut comparison, progress);
-    comparison.seconds = before + begun.elapsed().as_secs_f64();
-    match done {
-        Ok(()) => {
-            comparison.notes.extend(noise(&comparison));
-            if let Some(state) = &options.state {
-                resume::forget(state);
-            }
-            Ok(comparison)
-        }
-        Err(Error::Interrupted) => {
-            comparison.interrupted = true;
-            comparison.notes.push(Note {
-                kind: "interrupted".into(),
-                text: "it was stopped before its end; what was not finished has no figures".into(),
-            });
-            Ok(comparison)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn stopped(options: &Options, place: &Path) -> Comparison {
-    Comparison { interrupted: true, ..empty(options, place) }
-}
-
-pub(crate) fn empty(options: &Options, place: &Path) -> Comparison {
-    let now = jiff::Timestamp::now();
-    let started = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
-    Comparison {
-        version: VERSION,
-        tool: options.tool.clone(),
-        started: started.to_string(),
-        seconds: 0.0,
-        machine: machine::describe(place),
-        material: Material::default(),
-        second: None,
-        rounds: options.rounds,
-        strategies: options.strategies.iter().map(result_of).collect(),
-        forecast: None,
-        notes: Vec::new(),
-        interrupted: false,
-    }
-}
-
-fn result_of(strategy: &Strategy) -> StrategyResult {
-    StrategyResult {
-        name: strategy.name.clone(),
-        about: strategy.about.clone(),
-        url: plain_url(&strategy.url),
-        failed: None,
-        rounds: Vec::new(),
-        stored: None,
-    }
-}
-
-pub(crate) fn check(options: &Options) -> Result<()> {
-    let invalid = |text: &str| Err(Error::Invalid(text.to_owned()));
-    if options.directories.is_empty() {
-        return invalid("name the directory that holds the files");
-    }
-    if options.rounds == 0 {
-        return invalid("at least one round is needed: give --rounds 1 or more");
-    }
-    if options.sample == Some(0) {
-        return invalid("a sample of nothing shows nothing: give --sample 64M or more");
-    }
-    if options.strategies.is_empty() {
-        return invalid("no strategy is named");
-    }
-    for dir in options.directories.iter().chain(&options.against) {
-        if !dir.is_dir() {
-            return Err(Error::Invalid(format!(
-                "'{}' is no directory: name the one that holds the files",
-                show(dir)
-            )));
-        }
-    }
-    let mut names: Vec<&str> = options.strategies.iter().map(|strategy| strategy.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.len() != options.strategies.len() {
-        return invalid("two strategies have the same name");
-    }
-    let all = options.directories.iter().chain(&options.against);
-    if let Some(state) = &options.state {
-        outside(all, state)?;
-    }
-    Ok(())
-}
-
-/// Refuses a file within directories that are never written to.
-pub fn outside<'a>(directories: impl IntoIterator<Item = &'a PathBuf>, file: &Path) -> Result<()> {
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(parent) = parent.canonicalize() else { return Ok(()) };
-    for dir in directories {
-        if dir.canonicalize().is_ok_and(|dir| parent.starts_with(dir)) {
-            return Err(Error::Invalid(format!(
-                "'{}' lies within '{}', which is never written to: name another place",
-                show(file),
-                show(dir)
-            )));
-        }
-    }
-    Ok(())
-}
-
-type Begun = (Listing, Option<Listing>, Key, Comparison);
-
-/// Looks at the files, and at what there is to go on with.
-fn begin(options: &Options, place: &Path, progress: &dyn Progress) -> Result<Begun> {
-    progress.begin("looking at the files", 0);
-    let first = walk(&options.directories, None, progress)?;
-    let second = match &options.against {
-        Some(dir) => Some(walk(std::slice::from_ref(dir), None, progress)?),
-        None => None,
-    };
-    let full = |url: &StoreUrl| url.to_string();
-    let key = Key {
-        directories: options
-            .directories
-            .iter()
-            .map(|dir| show(&dir.canonicalize().unwrap_or_else(|_| dir.clone())))
-            .collect(),
-        listing: first.digest(),
-        strategies: options
-            .strategies
-            .iter()
-            // The URL of a store of the user's may hold secrets.
-            .map(|s| (s.name.clone(), blake3::hash(full(&s.url).as_bytes()).to_hex().to_string()))
-            .collect(),
-        rounds: options.rounds,
-        sample: options.sample,
-        seed: options.seed,
-        against: second.as_ref().map(|second| (second.directories().join(":"), second.digest())),
-    };
-    let kept = match &options.state {
-        Some(state) if options.resume => Some(resume::load(state, &key)?),
-        None if options.resume => {
-            return Err(Error::Invalid("there is no place to go on from: name one by --save".into()));
-        }
-        _ => None,
-    };
-    let comparison = kept.unwrap_or_else(|| empty(options, place));
-    let comparison = Comparison { interrupted: false, notes: Vec::new(), ..comparison };
-    Ok((first, second, key, comparison))
-}
-
-fn measure(
-    options: &Options,
-    place: &Path,
-    (first, second): (&Listing, Option<&Listing>),
-    key: &Key,
-    comparison: &mut Comparison,
-    progress: &dyn Progress,
-) -> Result<()> {
-    let mut notes = first.notes.clone();
-    comparison.material = material(options, first);
-    if let Some(second) = second {
-        notes.append(second.notes.clone());
-        comparison.second = Some(material(options, second));
-    }
-    comparison.notes = notes.finish();
-    if first.files.is_empty() {
-        notes.say("empty", "there are no files, so there is nothing to compare");
-        comparison.notes = notes.finish();
-        return Ok(());
-    }
-    let selection = choose(first, options.sample, options.seed);
-    let follows = second.map(|second| (second, follow(first, &selection, second, options.seed)));
-    let bytes = [selection.bytes(), follows.as_ref().map_or(0, |(_, selection)| selection.bytes())];
-    let both = bytes[0].saturating_add(bytes[1]);
-    // The copies, the store, and the store once more while it is compacted.
-    scratch::check_room(place, both.saturating_mul(3).saturating_add(both / 20).saturating_add(SPARE))?;
-    let scratch = Scratch::new(place)?;
-    let in_scratch = |doing: &'static str| {
-        let path = scratch.path().to_path_buf();
-        move |error: Error| error.in_scratch(doing, &path)
-    };
-    let copying = "the files were copied";
-    progress.begin("copying", both);
-    let to = scratch.fresh(MATERIAL)?;
-    let material = copies::copy(first, &selection, &to, progress).map_err(in_scratch(copying))?;
-    let to = scratch.fresh(SECOND)?;
-    let day2 = match &follows {
-        Some((listing, selection)) => {
-            copies::copy(listing, selection, &to, progress).map_err(in_scratch(copying))?
-        }
-        None => Copies::default(),
-    };
-    comparison.material.sampled = material.amounts();
-    if let Some(second) = &mut comparison.second {
-        second.sampled = day2.amounts();
-    }
-    notes.append(material.notes.clone());
-    notes.append(day2.notes.clone());
-    let clones = scratch.can_clone();
-    let mut run = Run { options, scratch: &scratch, material, day2, progress, notes };
-    for (strategy, result) in options.strategies.iter().zip(&mut comparison.strategies) {
-        if strategy.way == Way::Clone && !clones && result.failed.is_none() {
-            result.failed = Some("the file system of the scratch directory cannot share blocks".into());
-        }
-    }
-    if !options.chosen {
-        let cannot = |result: &StrategyResult| {
-            let strategy = options.strategies.iter().find(|strategy| strategy.name == result.name);
-            strategy.is_some_and(|strategy| strategy.way == Way::Clone) && !clones
-        };
-        comparison.strategies.retain(|result| !cannot(result));
-    }
-    let done = run.rounds(key, comparison);
-    comparison.notes = run.notes.finish();
-    done
-}
-
-fn material(options: &Options, listing: &Listing) -> Material {
-    Material {
-        directories: listing.directories(),
-        found: listing.amounts(),
-        sampled: std::collections::BTreeMap::new(),
-        seed: options.seed,
-    }
-}
-
-struct Run<'a> {
-    options: &'a Options,
-    scratch: &'a Scratch,
-    material: Copies,
-    day2: Copies,
-    progress: &'a dyn Progress,
-    notes: crate::material::Notes,
+pub(super) struct Run<'a> {
+    pub(super) options: &'a Options,
+    pub(super) scratch: &'a Scratch,
+    pub(super) material: Copies,
+    pub(super) day2: Copies,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) notes: crate::material::Notes,
 }
 
 /// The figures of a round as they come in.
@@ -329,7 +49,7 @@ enum Ended {
 }
 
 impl Run<'_> {
-    fn rounds(&mut self, key: &Key, comparison: &mut Comparison) -> Result<()> {
+    pub(super) fn rounds(&mut self, key: &Key, comparison: &mut Comparison) -> Result<()> {
         let count = comparison.strategies.len();
         let work = self.material.bytes() * 2 + self.day2.bytes();
         let total = u64::from(self.options.rounds);
@@ -482,6 +202,8 @@ impl Run<'_> {
                 let now = look(placed)?.map_or(put.bytes.unwrap_or(gathered.before), |found| found.bytes);
                 gathered.added = Some(now.saturating_sub(gathered.before));
             }
+            Answer::Classes(Task::Put, classes) => round.put_classes = classes,
+            Answer::Classes(Task::Get, classes) => round.get_classes = classes,
             Answer::Done(Task::Get, operation) => round.get = Some(operation),
             Answer::Done(Task::Stat, operation) => round.stat = Some(operation),
             Answer::Done(Task::List, operation) => round.list = Some(operation),
@@ -493,7 +215,7 @@ impl Run<'_> {
             Answer::Cooled(cold) => {
                 round.cold = cold && (round.cold || tasks.first() == Some(&Task::Get));
             }
-            Answer::Done(..) | Answer::Progress(_) | Answer::Failed { .. } => {}
+            Answer::Done(..) | Answer::Classes(..) | Answer::Progress(_) | Answer::Failed { .. } => {}
         }
         Ok(())
     }
@@ -613,32 +335,6 @@ fn words(tasks: &[Task]) -> &'static str {
         [Task::Stat, ..] => "looking things up",
         _ => "working",
     }
-}
-
-/// Says of which strategies the rounds differ much.
-fn noise(comparison: &Comparison) -> Option<Note> {
-    let spread = |result: &StrategyResult| {
-        let mut seconds: Vec<f64> =
-            result.rounds.iter().filter_map(|r| r.put.map(|put| put.seconds)).collect();
-        seconds.sort_by(f64::total_cmp);
-        let (least, most) = (*seconds.first()?, *seconds.last()?);
-        let median = *seconds.get(seconds.len() / 2)?;
-        (seconds.len() > 1 && median > 0.0).then(|| (most - least) / median)
-    };
-    let noisy: Vec<&str> = comparison
-        .strategies
-        .iter()
-        .filter(|result| spread(result).is_some_and(|spread| spread > NOISE))
-        .map(|result| result.name.as_str())
-        .collect();
-    (!noisy.is_empty()).then(|| Note {
-        kind: "noise".into(),
-        text: format!(
-            "the times of rounds differ by more than {:.0} % for {}: smaller differences between strategies mean nothing; close other programs, or give more --rounds",
-            NOISE * 100.0,
-            noisy.join(", ")
-        ),
-    })
 }
 
 #[cfg(test)]
