@@ -1,45 +1,25 @@
 //! Inspection: how long it takes to say what a stem is like, and what was done to it.
 //!
-//! One stem of 48 kHz, stereo, 24 bits, 128 MiB long (4 MiB in the quick run), and versions of it with known edits, read
-//! from the page cache. Every answer is checked: a wrong one is not measured.
+//! One stem of 48 kHz, stereo, 24 bits, 128 MiB long (4 MiB in the quick run), and versions of it with known edits, in
+//! memory. Every answer is checked: a wrong one is not measured.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench reports by panicking")]
 
-use std::fs::File;
 use std::hint::black_box;
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::FileExt;
 
-use bench_support::{Ground, SEED, is_quick};
+use bench_support::{SEED, is_quick};
 use criterion::{Criterion, SamplingMode, Throughput};
 use stem_corpus::signal::{Gain, Instrument, Precision, Stem};
 use stem_corpus::wav::{Format, SampleFormat, Wave};
-use stem_inspect::{Difference, Facts, Limits, ReadAt, compare, describe, waveform};
+use stem_inspect::{Difference, Facts, Limits, compare, describe, waveform};
 
-struct OnDisk {
-    file: File,
-    len: u64,
-}
-
-impl ReadAt for OnDisk {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buf, offset)
-    }
-}
-
-fn write(ground: &Ground, name: &str, stem: &Stem) -> OnDisk {
-    let path = ground.path(name);
-    let mut out = BufWriter::new(File::create(&path).unwrap());
-    stem.write_to(&mut out).unwrap();
-    out.flush().unwrap();
-    OnDisk { file: File::open(&path).unwrap(), len: stem.len() }
+/// The bytes of the file.
+fn file(stem: &Stem) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stem.write_to(&mut bytes).unwrap();
+    bytes
 }
 
 fn main() {
-    let ground = Ground::new(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut criterion: Criterion = bench_support::criterion();
     let bytes: u64 = if is_quick() { 4 << 20 } else { 128 << 20 };
     let frames = bytes / 6;
@@ -54,7 +34,7 @@ fn main() {
         ("gain", stem.clone().at(Gain::DOWN_1_5_DB), "-1.5"),
         ("rendered-anew", other, "re-rendered"),
     ];
-    let before = write(&ground, "before.wav", &stem);
+    let before = file(&stem);
     let limits = Limits::default();
 
     let mut group = criterion.benchmark_group("inspect");
@@ -78,7 +58,7 @@ fn main() {
     });
     group.throughput(Throughput::Bytes(2 * bytes));
     for (name, version, words) in versions {
-        let after = write(&ground, name, &version);
+        let after = file(&version);
         group.bench_function(format!("difference/{name}"), |bencher| {
             bencher.iter(|| {
                 let found = compare(b"before.wav", &before, &after, &limits).unwrap();

@@ -40,7 +40,9 @@ pub(crate) struct Failure {
     /// The same with colours and usage, where the parser of the arguments made one.
     pub(crate) styled: Option<String>,
     /// The stash entry that was asked for and does not exist.
-    pub(crate) sought: Option<Sought>,
+    pub(crate) sought: Option<Box<Sought>>,
+    /// What may help, beside a message whose words are a contract.
+    pub(crate) hint: Option<Box<str>>,
 }
 
 /// A reference to no entry.
@@ -55,7 +57,15 @@ pub(crate) enum Sought {
 impl Failure {
     /// The user can mend it.
     pub(crate) fn user(kind: &'static str, message: impl Into<String>) -> Self {
-        Self { exit: exit::USER, kind, message: message.into(), path: None, styled: None, sought: None }
+        Self {
+            exit: exit::USER,
+            kind,
+            message: message.into(),
+            path: None,
+            styled: None,
+            sought: None,
+            hint: None,
+        }
     }
 
     /// Arguments that make no sense.
@@ -88,14 +98,13 @@ impl Failure {
 
     /// The JSON document that stands for the result.
     pub(crate) fn to_json(&self) -> Json {
-        Json::object([(
-            "error",
-            Json::object([
-                ("kind", Json::from(self.kind)),
-                ("message", Json::from(self.message.as_str())),
-                ("path", self.path.as_deref().map(Json::path).into()),
-            ]),
-        )])
+        let hint = self.hint.as_deref().map(|hint| ("hint", Json::from(hint)));
+        let error = [
+            ("kind", Json::from(self.kind)),
+            ("message", Json::from(self.message.as_str())),
+            ("path", self.path.as_deref().map(Json::path).into()),
+        ];
+        Json::object([("error", Json::object(error.into_iter().chain(hint)))])
     }
 }
 
@@ -109,13 +118,14 @@ impl From<stemvault::Error> for Failure {
             _ => exit::INTERNAL,
         };
         let sought = match &error {
-            stemvault::Error::Stash(StashError::NoSuchIndex { .. }) => Some(Sought::Index),
+            stemvault::Error::Stash(StashError::NoSuchIndex { .. }) => Some(Box::new(Sought::Index)),
             stemvault::Error::Stash(StashError::NoSuchEntry { reference }) => {
-                Some(Sought::Name(reference.clone()))
+                Some(Box::new(Sought::Name(reference.clone())))
             }
             _ => None,
         };
-        Self { exit, kind: error.name(), message: chain(&error), path: error.path(), styled: None, sought }
+        let message = chain(&error);
+        Self { exit, kind: error.name(), message, path: error.path(), styled: None, sought, hint: None }
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) enum Json {
 
 impl Json {
     /// An object with these keys in this order.
-    pub(crate) fn object<const N: usize>(fields: [(&str, Json); N]) -> Self {
+    pub(crate) fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Json)>) -> Self {
         Self::Object(fields.into_iter().map(|(key, value)| (literal(key), value)).collect())
     }
 

@@ -184,7 +184,8 @@ impl Ui {
         } else if let Some(styled) = &failure.styled {
             self.say_error(format_args!("{styled}"));
         } else {
-            self.say_error(format_args!("{ERROR}error:{ERROR:#} {}\n", failure.message));
+            let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            self.say_error(format_args!("{ERROR}error:{ERROR:#} {}{hint}\n", failure.message));
         }
         failure.exit.into()
     }

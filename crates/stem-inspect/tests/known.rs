@@ -160,3 +160,19 @@ proptest! {
         prop_assert_eq!(same, Difference::Identical);
     }
 }
+
+#[test]
+fn a_few_damaged_samples_are_no_gain() {
+    let before = noise(5, 30_000);
+    for count in [1, 3] {
+        let mut after = before.clone();
+        after[9_000..9_000 + count].fill(-7);
+        let found = difference(&before, &after);
+        let AudioChange::Edited { edits } = &found.change else { panic!("{found:?}") };
+        assert_eq!(edits.len(), 1);
+        assert!(
+            matches!(edits[0].kind, EditKind::Overwritten { treatment: Treatment::Unrelated { .. } }),
+            "{edits:?}"
+        );
+    }
+}

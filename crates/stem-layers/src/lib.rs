@@ -16,6 +16,7 @@ mod read_only;
 mod retry;
 mod target;
 mod tiered;
+mod union;
 mod verifying;
 
 pub use metrics::{BUCKETS, Measured, Metrics, Snapshot};

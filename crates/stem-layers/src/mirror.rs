@@ -11,7 +11,6 @@
 //! owed to whom. A mirror that lost a part of itself is completed by `stem copy`, or by repair as it is read. Files are
 //! not adopted, for one file cannot be in two places.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -25,8 +24,8 @@ use stem_store::{
     Restored, Result, StructureDamage, Tidied, TidyOptions, Verified, Written, with_buffer,
 };
 
-use crate::overlay::parts;
 use crate::target::empty;
+use crate::union::{List, Visit, list_once};
 
 /// Writes to all, reads from the first that has it whole.
 #[derive(Debug, Clone)]
@@ -302,24 +301,13 @@ impl ObjectStore for Mirror {
     }
 
     fn list(&self, prefix: &IdPrefix, visit: &mut dyn FnMut(ObjectId) -> ControlFlow<()>) -> Result<()> {
-        let mut seen = HashSet::new();
-        for part in parts(prefix) {
-            seen.clear();
-            let mut broken = false;
-            for store in self.0.stores() {
-                store.list(&part, &mut |id| {
-                    if seen.insert(id) && visit(id).is_break() {
-                        broken = true;
-                        return ControlFlow::Break(());
-                    }
-                    ControlFlow::Continue(())
-                })?;
-                if broken {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
+        let stores: Vec<_> = self
+            .0
+            .stores()
+            .map(|store| move |part: &IdPrefix, visit: Visit<'_>| store.list(part, visit))
+            .collect();
+        let lists: Vec<List<'_>> = stores.iter().map(|list| list as List<'_>).collect();
+        list_once(prefix, &lists, visit)
     }
 
     fn sync(&self) -> Result<()> {

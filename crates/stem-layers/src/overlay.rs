@@ -8,7 +8,6 @@
 //! Putting into the side that has the object already was rejected: it would mean to read and decode the packed copy
 //! (a put must not trust what it merely finds) where adopting the file costs one rename.
 
-use std::collections::HashSet;
 use std::io::Read;
 use std::ops::ControlFlow;
 
@@ -21,6 +20,7 @@ use stem_store::{
 };
 
 use crate::target::empty;
+use crate::union::{List, list_once};
 
 /// Reads two stores as one and writes to the first.
 #[derive(Debug)]
@@ -81,15 +81,6 @@ fn is_about_the_copy(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Io)
 }
 
-/// The parts of the id space that are listed one after the other, so that what is remembered to find twins stays small.
-pub(crate) fn parts(prefix: &IdPrefix) -> Vec<IdPrefix> {
-    if prefix.digits() >= 2 {
-        return vec![*prefix];
-    }
-    // Two digits are always a prefix.
-    prefix.first_bytes().filter_map(|byte| format!("{byte:02x}").parse().ok()).collect()
-}
-
 #[deny(clippy::missing_trait_methods)]
 impl<P: ObjectStore, S: ObjectStore> ObjectStore for Overlay<P, S> {
     fn name(&self) -> &str {
@@ -117,26 +108,10 @@ impl<P: ObjectStore, S: ObjectStore> ObjectStore for Overlay<P, S> {
     }
 
     fn list(&self, prefix: &IdPrefix, visit: &mut dyn FnMut(ObjectId) -> ControlFlow<()>) -> Result<()> {
-        let mut seen = HashSet::new();
-        for part in parts(prefix) {
-            seen.clear();
-            let mut broken = false;
-            // As in `ask`, and without holding back: the visitor may use the stores.
-            let stores: [&dyn ObjectStore; 3] = [&self.primary, &self.secondary, &self.primary];
-            for store in stores {
-                store.list(&part, &mut |id| {
-                    if seen.insert(id) && visit(id).is_break() {
-                        broken = true;
-                        return ControlFlow::Break(());
-                    }
-                    ControlFlow::Continue(())
-                })?;
-                if broken {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
+        // As in `ask`, and without holding back: the visitor may use the stores.
+        let (first, second): (List<'_>, List<'_>) =
+            (&|part, visit| self.primary.list(part, visit), &|part, visit| self.secondary.list(part, visit));
+        list_once(prefix, &[first, second, first], visit)
     }
 
     fn sync(&self) -> Result<()> {

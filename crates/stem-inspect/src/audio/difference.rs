@@ -23,6 +23,8 @@ const WINDOW: usize = 2048;
 const WINDOWS: usize = 32;
 /// Frames from which on what a thread reads at a time is one window, so that there are not too many: six hours.
 const LONG: u64 = 1 << 30;
+/// Of fewer frames of an edit nothing is said but that they are other ones: a factor explains any one sample.
+const TOLD: u64 = 32;
 /// A residual below this is what rounding leaves, dBFS.
 const NULL: f64 = -90.0;
 /// Two versions whose parts correlate at least so much are versions of the same.
@@ -186,6 +188,7 @@ fn treatment(
     limits: &Limits,
 ) -> io::Result<Treatment> {
     let frames = before.frames().min(after.frames());
+    let short = span.is_some_and(|span| span.frames < TOLD);
     let span = span.unwrap_or(Span { before: 0, after: 0, frames });
     if before.format().channels() != after.format().channels() || span.frames == 0 {
         return Ok(Treatment::Unrelated { residual: Residual::NONE });
@@ -195,6 +198,9 @@ fn treatment(
         let loudness = residual_loudness(before, after, span, limits)?;
         Ok(Residual { loudness, ..sums.residual() })
     };
+    if short {
+        return Ok(Treatment::Unrelated { residual: heard()? });
+    }
     if sums.swapped && sums.stereo {
         return Ok(Treatment::ChannelsSwapped { residual: heard()? });
     }

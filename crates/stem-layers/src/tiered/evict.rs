@@ -56,7 +56,7 @@ impl Inner {
         let Some(size) = self.options.size else { return Ok(0) };
         let Some(_alone) = self.state.try_alone(Alone::Evict)? else { return Ok(0) };
         let mut objects = Vec::new();
-        for part in crate::overlay::parts(&IdPrefix::ALL) {
+        for part in crate::union::parts(&IdPrefix::ALL) {
             let mut ids = Vec::new();
             self.cache.list(&part, &mut |id| {
                 ids.push(id);

@@ -339,7 +339,7 @@ impl Inner {
         }
         let queued = self.state.queued()?;
         let mut rows = Vec::new();
-        for prefix in crate::overlay::parts(&stem_hash::IdPrefix::ALL) {
+        for prefix in crate::union::parts(&stem_hash::IdPrefix::ALL) {
             let mut ids = Vec::new();
             self.cache.list(&prefix, &mut |id| {
                 if !queued.contains_key(&id) {

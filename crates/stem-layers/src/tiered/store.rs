@@ -3,8 +3,6 @@
 //! Objects move from the cache to the slower store and, when fetched, back, and are never taken from the slower store
 //! before the cache has lost them: asking the cache and then the slower store finds what is there.
 
-use std::cell::Cell;
-use std::collections::HashSet;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -20,8 +18,8 @@ use stem_store::{
 use super::fetch::Fetched;
 use super::state::Alone;
 use super::{Inner, Tiered};
-use crate::overlay::parts;
 use crate::target::empty;
+use crate::union::{List, list_once};
 
 /// How often the cache is asked again after a fetch; what is evicted in between is read where it is.
 const LOOKS: usize = 2;
@@ -141,26 +139,11 @@ impl ObjectStore for Tiered {
     }
 
     fn list(&self, prefix: &IdPrefix, visit: &mut dyn FnMut(ObjectId) -> ControlFlow<()>) -> Result<()> {
-        let mut seen = HashSet::new();
-        for part in parts(prefix) {
-            seen.clear();
-            let broken = Cell::new(false);
-            let mut visit_once = |id| {
-                if seen.insert(id) && visit(id).is_break() {
-                    broken.set(true);
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            };
-            self.inner.cache.list(&part, &mut visit_once)?;
-            if !broken.get() {
-                self.inner.remote.ask(Operation::List, None, |remote| remote.list(&part, &mut visit_once))?;
-            }
-            if broken.get() {
-                return Ok(());
-            }
-        }
-        Ok(())
+        let inner = &*self.inner;
+        let here: List<'_> = &|part, visit| inner.cache.list(part, visit);
+        let there: List<'_> =
+            &|part, visit| inner.remote.ask(Operation::List, None, |remote| remote.list(part, visit));
+        list_once(prefix, &[here, there], visit)
     }
 
     fn sync(&self) -> Result<()> {

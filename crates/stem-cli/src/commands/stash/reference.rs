@@ -21,7 +21,7 @@ pub(super) fn explain(failure: Failure, place: &Place) -> Failure {
     if entries.is_empty() {
         return failure;
     }
-    let message = match sought {
+    let message = match &**sought {
         Sought::Name(reference) => meant(reference, &entries).map(|entry| {
             // How references are written is known to whoever gets one.
             let reference = PyStr::from(reference.as_str());
@@ -29,8 +29,11 @@ pub(super) fn explain(failure: Failure, place: &Place) -> Failure {
         }),
         Sought::Index => None,
     };
-    let message = message.unwrap_or_else(|| format!("{}; {}", failure.message, there_are(&entries)));
-    Failure { message, ..failure }
+    match message {
+        Some(message) => Failure { message, ..failure },
+        // Programs may look for the reference's words, so these stand beside them.
+        None => Failure { hint: Some(there_are(&entries).into()), ..failure },
+    }
 }
 
 /// `there are stash@{0} (WIP chorus) and stash@{1} (bass)`.
