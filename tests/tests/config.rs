@@ -70,6 +70,25 @@ fn blake3_ids() {
 }
 
 #[test]
+fn a_store_that_other_machines_use_too() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let place = |name: &str| elsewhere.path().join(name).display().to_string();
+    let url = format!("file://{}?cache={}", place("bucket"), place("cache"));
+    let repo = configured(&format!("[store]\nurl = \"{url}\"\n"));
+    assert_works(&repo, &repo.work());
+    assert!(repo.objects().is_empty(), "objects lie in the bucket alone");
+    // Another repository, on another machine as it were, has what was stored there.
+    let other = configured(&format!("[store]\nurl = \"{}\"\n", url.replace("cache=", "timeout=9s&cache=")));
+    let mut hasher = stemvault::Hasher::new(stemvault::Algorithm::Sha256);
+    hasher.update(b"new 3");
+    let id = hasher.finish().id;
+    assert!(other.vault.store().stat(&id).unwrap().is_some());
+    let verified = stemvault::VerifyOptions { store: Some(url.parse().unwrap()), ..Default::default() };
+    let result = repo.vault.verify(&verified, &stemvault::Silent).unwrap();
+    assert!(result.damaged.is_empty() && result.objects > 20, "{result:?}");
+}
+
+#[test]
 fn no_mapping() {
     let repo = configured("[hash]\nmmap = false\n");
     assert_works(&repo, &repo.work());

@@ -485,6 +485,12 @@ impl Work<'_> {
     }
 
     fn clear(&self) -> Result<()> {
+        // In a bucket nothing is removed object by object.
+        if let Ok(url) = self.job.url.parse::<stem_odb::StoreUrl>()
+            && stem_odb::erase_measured(&url).map_err(opening)?
+        {
+            return Ok(());
+        }
         let mut ids = Vec::new();
         self.store.list(&IdPrefix::ALL, &mut |id| {
             ids.push(id);

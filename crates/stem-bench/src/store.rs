@@ -52,6 +52,12 @@ fn mentions_memory(url: &StoreUrl) -> bool {
         || url.options.values().filter_map(|value| inner_url(value)).any(|inner| mentions_memory(&inner))
 }
 
+/// Whether objects lie in a bucket, from which none is removed.
+pub(crate) fn mentions_bucket(url: &StoreUrl) -> bool {
+    stem_odb::is_remote(url)
+        || url.options.values().filter_map(|value| inner_url(value)).any(|inner| mentions_bucket(&inner))
+}
+
 /// Makes the URL one of a part that does not exist yet.
 fn move_aside(
     url: &mut StoreUrl,

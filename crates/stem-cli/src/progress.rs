@@ -60,6 +60,9 @@ impl Signals {
                     let _ = flag::register_usize(signal, Arc::clone(&signals.number), number);
                 }
             }
+            // What waits for a network calls no progress.
+            #[cfg(feature = "remote")]
+            stemvault::stop_remote_when(|| signal_caught().is_some());
             signals
         })
     }

@@ -4,6 +4,10 @@ use stem_pack::{Chunking, CodecLevel, Compression, PackOptions};
 
 use crate::url::StoreUrl;
 
+/// The options that say how packs are made, whatever holds them.
+#[cfg(feature = "remote")]
+pub(crate) const KEYS: &[&str] = &["hash", "compression", "chunk", "dictionary"];
+
 /// Reads them; the error is for people.
 pub(crate) fn pack_options(url: &StoreUrl) -> Result<PackOptions, String> {
     let mut options = PackOptions::default();

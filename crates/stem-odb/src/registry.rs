@@ -34,6 +34,14 @@ const BACKENDS: &[(&str, &str, Open)] = &[
     ("sharded", "sharded:DIR[?hash=blake3]", open_sharded),
     ("pack", "pack:[DIR][?hash=blake3&compression=audio&chunk=1M]", open_pack),
     ("memory", "memory:[?hash=blake3]", open_memory),
+    #[cfg(feature = "remote")]
+    ("s3", remote::S3, remote::open),
+    #[cfg(feature = "remote")]
+    ("gs", remote::GS, remote::open),
+    #[cfg(feature = "remote")]
+    ("az", remote::AZ, remote::open),
+    #[cfg(feature = "remote")]
+    ("file", remote::FILE, remote::open),
     ("tiered", "tiered:[DIR]?cache=URL&remote=URL[&write=back&size=20G]", open_tiered),
     ("mirror", "mirror:?a=URL&b=URL[&repair=yes]", open_mirror),
     ("readonly", "readonly:?store=URL", open_read_only),
@@ -49,6 +57,9 @@ pub fn backends() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub fn open_store(url: &StoreUrl, base: Base<'_>) -> Result<AnyStore> {
     let Some((_, _, open)) = BACKENDS.iter().find(|(scheme, _, _)| *scheme == url.scheme) else {
         let forms: Vec<&str> = BACKENDS.iter().map(|(_, form, _)| *form).collect();
+        if is_remote(url) {
+            return Err(invalid(url, "this program was built without remote stores (the feature 'remote')"));
+        }
         return Err(invalid(
             url,
             format!("'{}' is no kind of store; there are {}", url.scheme, forms.join(", ")),
@@ -151,6 +162,12 @@ pub struct RepositoryStores {
 ///
 /// Also [`Error::InvalidUrl`] for a store of another kind.
 pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
+    let mut url = url.clone();
+    if is_remote(&url) {
+        // What comes back into the working tree has the permission bits and times that it had.
+        url.options.entry("metadata".into()).or_insert_with(|| "true".into());
+    }
+    let url = &url;
     let written = open_store(url, Base::Repository(root))?;
     let beside = |scheme: &str, location: &str| {
         // The same ids on both sides, or neither would find what the other has.
@@ -169,7 +186,65 @@ pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
             let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&loose))?);
             Ok(RepositoryStores { all, loose, packs: written })
         }
-        _ => Err(invalid(url, "a repository keeps its objects in a sharded: or a pack: store")),
+        _ if is_remote(url) => {
+            let (loose, packs) = (beside("sharded", ".muse/objects")?, beside("pack", "")?);
+            let here = Arc::new(Overlay::new(Arc::clone(&loose), Arc::clone(&packs))?) as AnyStore;
+            let all = Arc::new(Overlay::new(Arc::clone(&written), here)?);
+            Ok(RepositoryStores { all, loose, packs })
+        }
+        _ => {
+            Err(invalid(url, "a repository keeps its objects in a sharded: or a pack: store, or in a bucket"))
+        }
+    }
+}
+
+/// Whether the store is one in a bucket, which other machines use too.
+pub fn is_remote(url: &StoreUrl) -> bool {
+    matches!(url.scheme.as_str(), "s3" | "gs" | "az" | "file")
+}
+
+/// Removes everything that a store in a bucket holds. Only for one that was made to be measured: the last part of its name must
+/// begin with `stem-bench-`. `false`: it is no such store, or none in a bucket.
+pub fn erase_measured(url: &StoreUrl) -> Result<bool> {
+    let last = url.location.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    if !is_remote(url) || !last.starts_with("stem-bench-") {
+        return Ok(false);
+    }
+    #[cfg(feature = "remote")]
+    remote::erase(url)?;
+    Ok(cfg!(feature = "remote"))
+}
+
+#[cfg(feature = "remote")]
+mod remote {
+    use std::collections::BTreeMap;
+
+    use super::{AnyStore, Base, Result, StoreUrl, invalid};
+    use crate::pack_options::{KEYS, pack_options};
+
+    pub(super) const S3: &str = stem_remote::SCHEMES[0].1;
+    pub(super) const GS: &str = stem_remote::SCHEMES[1].1;
+    pub(super) const AZ: &str = stem_remote::SCHEMES[2].1;
+    pub(super) const FILE: &str = stem_remote::SCHEMES[3].1;
+
+    /// What packs are made by, and what is left for the connection.
+    fn split(url: &StoreUrl) -> (StoreUrl, BTreeMap<String, String>) {
+        let (packs, rest) =
+            url.options.clone().into_iter().partition(|(key, _)| KEYS.contains(&key.as_str()));
+        (StoreUrl { options: packs, ..url.clone() }, rest)
+    }
+
+    pub(super) fn open(url: &StoreUrl, _base: Base<'_>) -> Result<AnyStore> {
+        let (packs, rest) = split(url);
+        let packs = pack_options(&packs).map_err(|problem| invalid(url, problem))?;
+        let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
+        Ok(stem_remote::open(&location, &packs)?)
+    }
+
+    pub(super) fn erase(url: &StoreUrl) -> Result<()> {
+        let (_, rest) = split(url);
+        let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
+        Ok(stem_remote::erase(&location)?)
     }
 }
 

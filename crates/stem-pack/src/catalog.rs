@@ -9,18 +9,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, RwLock};
 use stem_fs::{Dir, Publish};
 use stem_hash::{Algorithm, IdPrefix, ObjectId};
 
+use crate::depot::Depot;
 use crate::files::{MULTI_NAME, OpenFiles, OwnIndex, Pack, Stamp, index_name, pack_id, plain};
 use crate::format::PackId;
 use crate::index::{Access, CoveredPack, Index, IndexEntry, IndexKind, Want, merge};
 use crate::place::Place;
-use crate::record::{Bad, PackFile, Spot};
+use crate::record::{Bad, Bytes, PackFile, Spot};
 use crate::scan;
 use crate::source::ReadError;
 
@@ -63,6 +64,10 @@ pub(crate) struct Catalog {
     /// What the directory looked like when the snapshot was made; `None` when that cannot be relied on.
     seen: Mutex<Option<Stamp>>,
     pub(crate) open_files: OpenFiles,
+    /// Where packs are kept, if not in the directory, which then has their indices.
+    depot: Option<Arc<dyn Depot>>,
+    /// How often the depot's list was asked for.
+    asked: AtomicU64,
 }
 
 fn is_settled(stamp: &Stamp) -> bool {
@@ -87,9 +92,11 @@ fn bad_index(error: ReadError) -> Bad {
 }
 
 impl Catalog {
-    pub(crate) fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: Algorithm, depot: Option<Arc<dyn Depot>>) -> Self {
         Self {
             algorithm,
+            depot,
+            asked: AtomicU64::new(0),
             current: RwLock::default(),
             seen: Mutex::default(),
             open_files: OpenFiles::default(),
@@ -103,6 +110,15 @@ impl Catalog {
     /// Looks at the directory again if it may have changed. Says whether there is a new snapshot.
     pub(crate) fn refresh(&self, place: &Place) -> Result<bool, Bad> {
         let Some(dir) = place.packs().map_err(Bad::Unreadable)? else { return Ok(false) };
+        if let Some(depot) = &self.depot {
+            let (before, known) = (self.asked.load(Ordering::Acquire), self.current());
+            let _alone = self.seen.lock();
+            // Somebody asked while this waited: that answer is as new as one of its own.
+            if self.asked.load(Ordering::Acquire) > before {
+                return Ok(!Arc::ptr_eq(&known, &self.current()));
+            }
+            return self.load_depot(depot, dir, place);
+        }
         let mut seen = self.seen.lock();
         let stamp = Stamp::from(&dir.stat_self().map_err(Bad::Unreadable)?);
         if *seen == Some(stamp) {
@@ -140,6 +156,69 @@ impl Catalog {
         // `added` asks for.
         *self.current.write() = fresh;
         Ok(true)
+    }
+
+    /// Makes a new snapshot of the depot. Says whether anything changed.
+    ///
+    /// What was there once is taken to be there until it cannot be read: a list may be older than what this handle knows.
+    fn load_depot(&self, depot: &Arc<dyn Depot>, dir: &Dir, place: &Place) -> Result<bool, Bad> {
+        let far = |error| Bad::Unreadable(stem_fs::Error::new("look through", "packs", error));
+        self.asked.fetch_add(1, Ordering::AcqRel);
+        let listed = depot.packs().map_err(far)?;
+        let old = self.current();
+        let fresh: Vec<_> = listed.into_iter().filter(|pack| !old.packs.contains_key(&pack.id)).collect();
+        if fresh.is_empty() && self.asked.load(Ordering::Acquire) > 1 {
+            return Ok(false);
+        }
+        let mut missing = Vec::new();
+        for pack in &fresh {
+            if dir.stat(&index_name(pack.id)).map_err(Bad::Unreadable)?.is_none() {
+                missing.push(pack.id);
+            }
+        }
+        let mut unsaved = HashMap::new();
+        let mut show = |id, bytes: Vec<u8>| {
+            if place.write(&index_name(id), &bytes, Publish::Replace).is_err() {
+                unsaved.insert(id, bytes);
+            }
+        };
+        depot.indices(&missing, &mut show).map_err(far)?;
+        let changed = !fresh.is_empty();
+        let mut current = self.current.write();
+        let mut packs = current.packs.clone();
+        for listed in fresh {
+            let pack = Pack::in_depot(depot, listed, true);
+            if let Some(bytes) = unsaved.remove(&listed.id)
+                && let Ok(index) = Index::from_bytes(bytes, IndexKind::Pack)
+            {
+                *pack.index.lock() = Some(OwnIndex { index: Arc::new(index), file: None });
+            }
+            packs.entry(listed.id).or_insert_with(|| Arc::new(pack));
+        }
+        let multi = if let Some(multi) = &current.multi {
+            Some((multi.index.clone(), multi.stamp))
+        } else {
+            let stat = dir.stat(&plain(MULTI_NAME)).map_err(Bad::Unreadable)?;
+            let index = self.open_multi(dir)?;
+            index.zip(stat.as_ref().map(Stamp::from)).map(|(index, stamp)| (Arc::new(index), stamp))
+        };
+        *current = Arc::new(Self::arrange(packs, multi));
+        Ok(changed)
+    }
+
+    /// Forgets packs that never came to the depot.
+    pub(crate) fn lost(&self) {
+        let current = self.current();
+        let lost = current.packs.iter().filter(|(_, pack)| !pack.is_settled());
+        let lost: HashSet<PackId> = lost.map(|(id, _)| *id).collect();
+        self.removed(&lost);
+    }
+
+    /// A pack turned out to be gone from the depot.
+    pub(crate) fn vanished(&self, pack: &Pack) {
+        if self.depot.is_some() && pack.is_settled() {
+            self.removed(&HashSet::from([pack.id]));
+        }
     }
 
     fn open_multi(&self, dir: &Dir) -> Result<Option<Index>, Bad> {
@@ -188,16 +267,28 @@ impl Catalog {
             return Ok(own.index.clone());
         }
         let Some(dir) = place.packs().map_err(Bad::Unreadable)? else { return Err(Bad::Vanished) };
-        let opened = dir.open_file(&index_name(pack.id)).map_err(Bad::Unreadable)?.and_then(OwnIndex::open);
+        let open = || -> Result<Option<OwnIndex>, Bad> {
+            Ok(dir.open_file(&index_name(pack.id)).map_err(Bad::Unreadable)?.and_then(OwnIndex::open))
+        };
         let fits = |own: &OwnIndex| {
             own.index.algorithm() == self.algorithm
                 && own.index.packs().next().is_some_and(|covered| covered.id == pack.id)
         };
-        let own = match opened.filter(fits) {
+        let own = match open()?.filter(fits) {
             Some(own) => own,
-            None => self.rebuild(pack, place)?,
+            None => match self.fetch_index(pack, place, fits) {
+                Some(own) => own,
+                None => self.rebuild(pack, place)?,
+            },
         };
         Ok(slot.insert(own).index.clone())
+    }
+
+    /// The index as the depot has it, if that fits.
+    fn fetch_index(&self, pack: &Pack, place: &Place, fits: impl Fn(&OwnIndex) -> bool) -> Option<OwnIndex> {
+        let mut found = None;
+        self.depot.as_ref()?.indices(&[pack.id], &mut |_, bytes| found = Some(bytes)).ok()?;
+        self.keep(pack, found?, place).ok().filter(fits)
     }
 
     /// Computes the index of a pack from the pack, and writes it where that is possible.
@@ -210,11 +301,11 @@ impl Catalog {
     fn compute(&self, pack: &Arc<Pack>) -> Result<(Vec<u8>, bool), Bad> {
         let file = pack.file(&self.open_files)?;
         let mut bytes = Vec::new();
-        let (_, end) = scan::rebuild_index(&*file.file, &mut bytes).map_err(bad_index)?;
+        let (_, end) = scan::rebuild_index(&file.file, &mut bytes).map_err(bad_index)?;
         Ok((bytes, end.torn.is_none()))
     }
 
-    fn keep(&self, pack: &Arc<Pack>, bytes: Vec<u8>, place: &Place) -> Result<OwnIndex, Bad> {
+    fn keep(&self, pack: &Pack, bytes: Vec<u8>, place: &Place) -> Result<OwnIndex, Bad> {
         // A medium that cannot be written to has its indices in memory.
         let written = place.write(&index_name(pack.id), &bytes, Publish::Replace);
         let file = written.ok().and_then(|()| index_stamp(pack, place));
@@ -259,6 +350,10 @@ impl Catalog {
     /// Whether the next handle will find this copy too: by the pack's own index, if that is still on disk, else by walking
     /// from header to header, which takes that each before it is sound.
     pub(crate) fn leads_to(&self, hit: &Hit, file: &PackFile, want: Want, place: &Place) -> bool {
+        // What the depot keeps are packs with their indices: see `PackFile::has_header`.
+        if self.depot.is_some() {
+            return true;
+        }
         let entry = &hit.entry;
         let in_own = self.ask(&hit.pack, place, |index| {
             let mut found = index.find(&entry.id, want)?;
@@ -268,7 +363,7 @@ impl Catalog {
         if matches!(in_own, Ok(true)) && used.is_some() && used == index_stamp(&hit.pack, place) {
             return true;
         }
-        let Ok(walk) = scan::Scan::open(&*file.file, scan::Payloads::Skip) else { return false };
+        let Ok(walk) = scan::Scan::open(&file.file, scan::Payloads::Skip) else { return false };
         let reached = walk.map_while(Result::ok).map(|record| record.offset).find(|at| *at >= entry.offset);
         reached == Some(entry.offset)
     }
@@ -396,6 +491,12 @@ impl Catalog {
 
     /// Whether every name of a pack in the snapshot is durable for certain; if not, makes them so.
     pub(crate) fn settle(&self, dir: &Dir) -> stem_fs::Result<()> {
+        if let Some(depot) = &self.depot {
+            return depot
+                .settle()
+                .inspect_err(|_| self.lost())
+                .map_err(|error| stem_fs::Error::new("upload", "packs", error));
+        }
         let snapshot = self.current();
         if snapshot.packs.values().all(|pack| pack.is_settled()) {
             return Ok(());
@@ -438,6 +539,16 @@ impl Catalog {
         temp.persist(&dir, &plain(MULTI_NAME), Publish::Replace).map_err(Bad::Unreadable)?;
         let mut seen = self.seen.lock();
         *seen = None;
+        if self.depot.is_some() {
+            // The directory has no packs to be listed.
+            let stat = dir.stat(&plain(MULTI_NAME)).map_err(Bad::Unreadable)?;
+            let index = self.open_multi(&dir)?;
+            let multi = index.zip(stat.as_ref().map(Stamp::from));
+            let mut current = self.current.write();
+            let packs = current.packs.clone();
+            *current = Arc::new(Self::arrange(packs, multi.map(|(index, stamp)| (Arc::new(index), stamp))));
+            return Ok(());
+        }
         self.load(&dir).map(drop)
     }
 }
@@ -446,5 +557,14 @@ impl Hit {
     /// The record's place in the pack's file.
     pub(crate) fn spot(&self, open: &OpenFiles) -> Result<Spot, Bad> {
         Ok(Spot { pack: self.pack.file(open)?, offset: self.entry.offset })
+    }
+
+    /// The same for somebody who is going to rely on what is read.
+    pub(crate) fn fresh_spot(&self, open: &OpenFiles) -> Result<Spot, Bad> {
+        let mut spot = self.spot(open)?;
+        if let Bytes::Far { fresh, .. } = &mut spot.pack.file {
+            *fresh = true;
+        }
+        Ok(spot)
     }
 }

@@ -7,9 +7,10 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use stem_fs::{Dir, OpenFile, RelPath, Stat, Timestamp};
 
+use crate::depot::{Depot, DepotPack};
 use crate::format::PackId;
 use crate::index::{Access, Index, IndexKind};
-use crate::record::{Bad, PackFile};
+use crate::record::{Bad, Bytes, PackFile};
 
 /// Packs whose files are open at the same time; the one that was opened first is closed for the next.
 const OPEN_FILES: usize = 128;
@@ -79,12 +80,19 @@ impl From<&Stat> for Stamp {
     }
 }
 
+/// Where a pack is kept.
+#[derive(Debug)]
+enum Home {
+    Dir(Dir),
+    Depot { depot: Arc<dyn Depot>, pack: DepotPack },
+}
+
 /// A published pack.
 #[derive(Debug)]
 pub(crate) struct Pack {
     pub(crate) id: PackId,
-    dir: Dir,
-    file: Mutex<Option<Arc<OpenFile>>>,
+    home: Home,
+    file: Mutex<Option<Bytes>>,
     /// Its own index, once that was needed.
     pub(crate) index: Mutex<Option<OwnIndex>>,
     /// Whether the index was rebuilt by this handle already: it is not rebuilt twice.
@@ -95,9 +103,18 @@ pub(crate) struct Pack {
 
 impl Pack {
     pub(crate) fn new(id: PackId, dir: &Dir, settled: bool) -> Self {
+        Self::at(id, Home::Dir(dir.clone()), settled)
+    }
+
+    /// A pack that is in the depot or, unless `settled`, on its way there.
+    pub(crate) fn in_depot(depot: &Arc<dyn Depot>, pack: DepotPack, settled: bool) -> Self {
+        Self::at(pack.id, Home::Depot { depot: depot.clone(), pack }, settled)
+    }
+
+    fn at(id: PackId, home: Home, settled: bool) -> Self {
         Self {
             id,
-            dir: dir.clone(),
+            home,
             file: Mutex::default(),
             index: Mutex::default(),
             rebuilt: AtomicBool::new(false),
@@ -111,8 +128,16 @@ impl Pack {
         if let Some(file) = &*slot {
             return Ok(PackFile { id: self.id, file: file.clone() });
         }
-        let opened = self.dir.open_file(&pack_name(self.id)).map_err(Bad::Unreadable)?;
-        let file = Arc::new(opened.ok_or(Bad::Vanished)?);
+        let dir = match &self.home {
+            Home::Dir(dir) => dir,
+            Home::Depot { depot, pack } => {
+                let file = Bytes::Far { file: depot.open(pack), fresh: false };
+                *slot = Some(file.clone());
+                return Ok(PackFile { id: self.id, file });
+            }
+        };
+        let opened = dir.open_file(&pack_name(self.id)).map_err(Bad::Unreadable)?;
+        let file = Bytes::Here(Arc::new(opened.ok_or(Bad::Vanished)?));
         *slot = Some(file.clone());
         drop(slot);
         self.opened(open);
@@ -133,7 +158,24 @@ impl Pack {
     /// Gives it the file that it was written by.
     pub(crate) fn adopt(self: &Arc<Self>, file: &PackFile, open: &OpenFiles) {
         *self.file.lock() = Some(file.file.clone());
-        self.opened(open);
+        // On its way to a depot it can be read nowhere else: it is not closed to make room.
+        if let Home::Dir(_) = self.home {
+            self.opened(open);
+        }
+    }
+
+    /// The depot has it: the file that it was written by is needed no more.
+    pub(crate) fn arrived(&self) {
+        self.settle();
+        *self.file.lock() = None;
+    }
+
+    /// When it came into its depot, if it is in one.
+    pub(crate) fn depot_since(&self) -> Option<Timestamp> {
+        match &self.home {
+            Home::Dir(_) => None,
+            Home::Depot { pack, .. } => pack.since,
+        }
     }
 
     pub(crate) fn is_settled(&self) -> bool {

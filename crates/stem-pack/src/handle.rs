@@ -10,6 +10,7 @@ use stem_store::{Error, ErrorKind, Operation, Result};
 
 use crate::cache::ChunkCache;
 use crate::catalog::Catalog;
+use crate::depot::Depot;
 use crate::files::plain;
 use crate::format::{Metadata, PackId};
 use crate::lane::Lane;
@@ -35,6 +36,10 @@ pub(crate) struct Core {
     pub(crate) options: PackOptions,
     pub(crate) place: Place,
     pub(crate) catalog: Catalog,
+    /// Where packs are kept, if not in the store's directory.
+    pub(crate) depot: Option<Arc<dyn Depot>>,
+    /// Whether permission bits and mtime are told, which for a depot costs a read of each record.
+    pub(crate) tells_metadata: bool,
     pub(crate) tombstones: Tombstones,
     pub(crate) tools: Tools,
     pub(crate) cache: ChunkCache,
@@ -62,6 +67,11 @@ impl Core {
             return Ok(());
         }
         let dir = self.place.make_packs().map_err(failed)?;
+        if let Some(depot) = &self.depot {
+            depot.prepare().map_err(|error| Error::from_io(Operation::Put, self.name.as_str(), error))?;
+            *ready = true;
+            return Ok(());
+        }
         match marker::read(&dir, &self.name)? {
             Some(found) => marker::agree(self.algorithm, found, &self.name)?,
             None if self.algorithm == Algorithm::default() => {}

@@ -7,7 +7,8 @@
 //! Rooms: `format`, `index` and `scan` are bytes alone; `place`, `marker`, `files` and `catalog` know the directory,
 //! `lane` and `writer` a pack that grows, `publish` the way from one to the other; `put` and `small` store, by way of
 //! `input`, `cut`, `tools` (codecs) and `chain`; `record`, `lookup`, `cache` and `reader` read; `tombstones`, `maintain`,
-//! `structure` and `repack` look after it all; `crew` shares work out to the cores. `coding` lends cutting and codecs to
+//! `structure` and `repack` look after it all; `crew` shares work out to the cores. `depot` is the seam for packs that are kept
+//! elsewhere. `coding` lends cutting and codecs to
 //! files that are no packs.
 
 mod cache;
@@ -16,6 +17,7 @@ mod chain;
 pub mod coding;
 mod crew;
 mod cut;
+mod depot;
 mod files;
 pub mod format;
 mod handle;
@@ -41,6 +43,7 @@ mod tombstones;
 mod tools;
 mod writer;
 
+pub use depot::{Depot, DepotFile, DepotJob, DepotPack};
 pub use files::{index_name, pack_id, pack_name};
 pub use options::{Chunking, Compression, PackOptions};
 pub use source::{ReadAt, ReadError};

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use stem_hash::{Digest, ObjectId};
-use stem_store::{FileMetadata, ObjectStat};
+use stem_store::{FileMetadata, ObjectStat, Operation};
 
 use crate::catalog::Hit;
 use crate::crew;
@@ -20,6 +20,8 @@ use crate::tools::Dictionary;
 
 /// The kinds that answer for an object.
 pub(crate) const OBJECTS: &[Kind] = &[Kind::Object, Kind::ChunkList];
+/// How often what is damaged is fetched from a depot again.
+const REREADS: usize = 2;
 /// Dictionaries that are kept ready.
 const DICTIONARIES: usize = 64;
 
@@ -28,6 +30,8 @@ const DICTIONARIES: usize = 64;
 pub(crate) enum Purpose {
     /// To read it: whatever can be read will do.
     Read,
+    /// To say whether it is sound where it is kept: what was read of it before does not count.
+    Verify,
     /// To rely on it, so that another copy need not be stored: the next handle has to find it, which takes a pack with a
     /// sound header, and an index that is still on disk or sound headers all the way.
     Keep,
@@ -87,7 +91,10 @@ impl Core {
             };
             let found = hits.len() + usize::from(waiting.is_some());
             let published = hits.into_iter().map(|hit| {
-                let spot = hit.spot(&self.catalog.open_files)?;
+                let spot = match purpose {
+                    Purpose::Read => hit.spot(&self.catalog.open_files)?,
+                    Purpose::Verify | Purpose::Keep => hit.fresh_spot(&self.catalog.open_files)?,
+                };
                 Ok(Copy { spot, expected: hit.entry.stored_len(), hit: Some(hit) })
             });
             let mut again = found == 0;
@@ -102,8 +109,12 @@ impl Core {
                     {
                         Bad::damaged("its pack lost its index, and a header before it is damaged")
                     }
-                    Ok(copy) => match (read(&copy.spot, copy.expected), copy.hit) {
+                    Ok(copy) => match (read_copy(&copy, &mut read), copy.hit) {
                         (Ok(value), _) => return Ok(Some(value)),
+                        (Err(Bad::Vanished), Some(hit)) => {
+                            self.catalog.vanished(&hit.pack);
+                            Bad::Vanished
+                        }
                         (Err(Bad::Misled(reason)), Some(hit)) => {
                             again |= self.catalog.distrust(&hit.pack, &self.place);
                             Bad::Misled(reason)
@@ -118,7 +129,16 @@ impl Core {
                     worst = Some(bad);
                 }
             }
-            if !again || (!self.refresh()? && found == 0) {
+            if again && found == 0 && purpose == Purpose::Keep && self.depot.is_some() {
+                // A list of the depot for each new object would cost more than storing what somebody else stored just now.
+                break;
+            }
+            if !again {
+                break;
+            }
+            // Another thread may have looked again between this one's two steps.
+            let changed = self.refresh()? || !Arc::ptr_eq(&snapshot, &self.catalog.current());
+            if !changed && found == 0 {
                 break;
             }
             worst = None;
@@ -164,7 +184,7 @@ impl Core {
         let snapshot = self.catalog.current();
         let Ok(hits) = self.catalog.find(&snapshot, id, Want::Chunk, &self.place) else { return false };
         hits.into_iter().filter(|hit| hit.entry.raw_len == len).any(|hit| {
-            let Ok(spot) = hit.spot(&self.catalog.open_files) else { return false };
+            let Ok(spot) = hit.fresh_spot(&self.catalog.open_files) else { return false };
             spot.pack.has_header()
                 && self.catalog.leads_to(&hit, &spot.pack, Want::Chunk, &self.place)
                 && self.decode_chunk(&spot, id, len, hit.entry.stored_len(), &mut Vec::new()).is_ok()
@@ -252,10 +272,58 @@ impl Core {
 
     /// Size and attributes of an object.
     pub(crate) fn stat_object(&self, id: &ObjectId) -> Result<Option<ObjectStat>, Bad> {
+        if !self.tells_metadata {
+            return self.stat_indexed(id, true);
+        }
         if let Some(held) = self.pending.held(id) {
             return Ok(Some(held.stat()));
         }
         self.each_copy(id, Want::Object, Purpose::Read, |spot, _| stat_record(&spot.open(id, OBJECTS)?))
+    }
+
+    /// What the indices say of an object; asking a depot for more would take a request for each. `again`: look again before
+    /// saying that there is none.
+    pub(crate) fn stat_indexed(&self, id: &ObjectId, again: bool) -> Result<Option<ObjectStat>, Bad> {
+        for _ in 0..TRIES {
+            if let Some(held) = self.pending.held(id) {
+                return Ok(Some(ObjectStat { metadata: None, ..held.stat() }));
+            }
+            let snapshot = self.catalog.current();
+            let hits = self.catalog.find(&snapshot, id, Want::Object, &self.place)?;
+            if let Some(hit) = hits.first() {
+                let since = hit.pack.depot_since();
+                return Ok(Some(ObjectStat { size: hit.entry.raw_len, metadata: None, since }));
+            }
+            if !again || (!self.refresh()? && Arc::ptr_eq(&snapshot, &self.catalog.current())) {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// [`stat_object`](Self::stat_object) for many, for which a depot is asked for its list at most once.
+    pub(crate) fn stat_objects(&self, ids: &[ObjectId]) -> stem_store::Result<Vec<Option<ObjectStat>>> {
+        let failed = |id, bad| self.bad(Operation::Stat, id, bad);
+        if self.depot.is_none() {
+            return ids.iter().map(|id| self.stat_object(id).map_err(|bad| failed(id, bad))).collect();
+        }
+        let all = || -> stem_store::Result<Vec<_>> {
+            ids.iter().map(|id| self.stat_indexed(id, false).map_err(|bad| failed(id, bad))).collect()
+        };
+        let mut found = all()?;
+        if !found.iter().all(Option::is_some) {
+            self.refresh().map_err(|bad| self.bad_store(Operation::Stat, bad))?;
+            found = all()?;
+        }
+        if self.tells_metadata {
+            // As they lie, so that they share requests; what is not there has been looked for.
+            for position in self.order(ids)? {
+                if let (Some(id), Some(stat @ Some(_))) = (ids.get(position), found.get_mut(position)) {
+                    *stat = self.stat_object(id).map_err(|bad| failed(id, bad))?;
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Finds a sound copy of the object's record.
@@ -377,6 +445,20 @@ impl Core {
     }
 }
 
+/// Reads a copy; from a depot once more where it is damaged, for that may have happened on the way.
+fn read_copy<T>(copy: &Copy, read: &mut impl FnMut(&Spot, Option<u64>) -> Result<T, Bad>) -> Result<T, Bad> {
+    let mut result = read(&copy.spot, copy.expected);
+    for _ in 0..REREADS {
+        if !matches!(result, Err(Bad::Damaged(_) | Bad::Misled(_)))
+            || !copy.spot.pack.file.forget(copy.spot.offset)
+        {
+            break;
+        }
+        result = read(&copy.spot, copy.expected);
+    }
+    result
+}
+
 /// What stops a read that the caller wants no more of.
 fn stopped(error: io::Error) -> Bad {
     Bad::Unreadable(stem_fs::Error::new("read", "", error))
@@ -388,7 +470,6 @@ fn stat_record(record: &Record) -> Result<ObjectStat, Bad> {
     } else {
         record.attributes()?.map(|attributes| attributes.metadata())
     };
-    // Nothing touches a pack after it got its name.
-    let since = record.spot.pack.file.stat().map_err(Bad::Unreadable)?.ctime;
-    Ok(ObjectStat { size: record.header.raw_len, metadata, since: Some(since) })
+    let since = record.spot.pack.file.since().map_err(Bad::Unreadable)?;
+    Ok(ObjectStat { size: record.header.raw_len, metadata, since })
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use stem_fs::RelPath;
 use stem_hash::{IdPrefix, ObjectId};
-use stem_store::{Error, Operation, Result, Verified};
+use stem_store::{Error, ErrorKind, Operation, Result, Verified};
 
 use crate::handle::{Core, TRIES};
 use crate::index::Want;
@@ -24,6 +24,11 @@ fn parts(prefix: &IdPrefix) -> Vec<IdPrefix> {
 impl Core {
     /// The bytes of all files in the store's directory: packs, indices, tombstones.
     pub(crate) fn stored_bytes(&self) -> Result<u64> {
+        if let Some(depot) = &self.depot {
+            return depot
+                .stored_bytes()
+                .map_err(|error| Error::from_io(Operation::List, self.name.as_str(), error));
+        }
         let sum = || -> stem_fs::Result<u64> {
             let Some(dir) = self.place.packs()? else { return Ok(0) };
             let mut bytes = 0;
@@ -64,7 +69,7 @@ impl Core {
     }
 
     pub(crate) fn verify_object(&self, id: &ObjectId) -> Result<Option<Verified>> {
-        match self.digest_object(id, Purpose::Read, false, &mut |_| Ok(())) {
+        match self.digest_object(id, Purpose::Verify, false, &mut |_| Ok(())) {
             Ok(None) => Ok(None),
             Ok(Some(digest)) => Ok(Some(Verified::Sound { size: digest.len })),
             Err(Bad::Damaged(reason) | Bad::Misled(reason)) => Ok(Some(Verified::Damaged { reason })),
@@ -73,6 +78,15 @@ impl Core {
     }
 
     pub(crate) fn remove_object(&self, id: &ObjectId) -> Result<bool> {
+        if self.depot.is_some() {
+            let found = self.stat_object(id).map_err(|bad| self.bad(Operation::Remove, id, bad))?;
+            if found.is_none() {
+                return Ok(false);
+            }
+            return Err(Error::new(ErrorKind::Unsupported, Operation::Remove, self.name.as_str())
+                .with_id(id)
+                .with_reason("nothing is removed from a store that other machines use too"));
+        }
         // Not while the growing pack is written or published: afterwards it is clear whether it holds the object.
         let _open = self.pending.open();
         let waited = self.pending.forget(id);

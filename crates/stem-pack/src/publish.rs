@@ -7,10 +7,12 @@ use stem_fs::Publish;
 use stem_hash::ObjectId;
 use stem_store::{Error, Operation, Result};
 
+use crate::depot::{Depot, DepotJob, DepotPack};
 use crate::files::{OwnIndex, Pack, index_name, pack_name};
 use crate::handle::Core;
 use crate::index::{Index, IndexKind, Want};
 use crate::lane::Lane;
+use crate::record::Bytes;
 use crate::writer::{AppendError, FinishedPack, PackWriter};
 
 /// Permission bits of an index; the umask applies.
@@ -88,7 +90,11 @@ impl Core {
         ghosts: &[ObjectId],
     ) -> std::result::Result<(), AppendError> {
         let dir = self.place.make_packs()?;
-        let FinishedPack { mut temp, file, index, covered } = writer.finish()?;
+        let finished = writer.finish()?;
+        if let Some(depot) = &self.depot {
+            return self.hand_over(depot, finished);
+        }
+        let FinishedPack { mut temp, file, index, covered } = finished;
         temp.sync()?;
         // What other processes published and lists here name: their names become durable before ours.
         self.catalog.settle(&dir)?;
@@ -102,6 +108,48 @@ impl Core {
         self.catalog.added(pack);
         self.tombstones.revive(living.iter().copied());
         Ok(self.tombstones.save(&self.place, None)?)
+    }
+
+    /// Gives a pack to the depot, which takes its time. It is read from its file until it has arrived there.
+    fn hand_over(
+        &self,
+        depot: &Arc<dyn Depot>,
+        finished: FinishedPack,
+    ) -> std::result::Result<(), AppendError> {
+        let FinishedPack { temp, file, index, covered } = finished;
+        let stored = DepotPack { id: covered.id, len: covered.len, since: None };
+        let pack = Arc::new(Pack::in_depot(depot, stored, false));
+        pack.adopt(&file, &self.catalog.open_files);
+        let bytes = index.to_bytes(&covered)?;
+        *pack.index.lock() = Some(self.write_index(&pack, bytes.clone())?);
+        let arrived = Arc::downgrade(&pack);
+        let done = Box::new(move || {
+            if let Some(pack) = arrived.upgrade() {
+                pack.arrived();
+            }
+        });
+        self.catalog.added(pack);
+        let Bytes::Here(file) = file.file else { return Ok(()) };
+        let job = DepotJob { id: covered.id, file, held: temp, len: covered.len, index: bytes, done };
+        depot.submit(job).map_err(|error| {
+            self.mark_lost();
+            stem_fs::Error::new("upload", "packs", error).into()
+        })
+    }
+
+    /// What was read of a depot up to now does not prove what is there from now on.
+    pub(crate) fn expire(&self) {
+        if let Some(depot) = &self.depot {
+            depot.expire();
+        }
+    }
+
+    /// Something did not come to the depot: what this handle put and what is not there is given up.
+    pub(crate) fn mark_lost(&self) {
+        if self.depot.is_some() {
+            self.spent.store(true, Ordering::Release);
+            self.catalog.lost();
+        }
     }
 
     /// Writes the index of a pack. It can be rebuilt, so a failure costs no more than the memory that holds it then.
@@ -149,7 +197,9 @@ impl Core {
         let synced = self.sync_pending();
         if synced.is_err() {
             self.give_up(&self.pending);
+            self.mark_lost();
         }
+        self.expire();
         synced
     }
 

@@ -140,7 +140,9 @@ impl Core {
 
     /// Whether anything is under the id; its bytes are not looked at.
     pub(crate) fn is_there(&self, id: &ObjectId) -> Existing {
-        if matches!(self.stat_object(id), Ok(None)) { Existing::Absent } else { Existing::Bad }
+        // No list of a depot is asked for: nothing but the answer's word for it depends on this.
+        let found = if self.depot.is_some() { self.stat_indexed(id, false) } else { self.stat_object(id) };
+        if matches!(found, Ok(None)) { Existing::Absent } else { Existing::Bad }
     }
 
     /// Makes an object that is there as durable as one that was just put.
@@ -152,7 +154,8 @@ impl Core {
             Durability::Immediate => {
                 let failed = |error| Error::from_fs(Operation::Put, self.name.as_str(), error);
                 let dir = self.place.make_packs().map_err(failed)?;
-                self.catalog.settle(&dir).map_err(failed)
+                self.expire();
+                self.catalog.settle(&dir).inspect_err(|_| self.mark_lost()).map_err(failed)
             }
         }
     }
@@ -210,7 +213,15 @@ impl Core {
         self.pending.exorcise(id);
         let mut open = lane.open();
         let writer = open.take();
-        self.publish(lane, writer)
+        self.publish(lane, writer)?;
+        if self.depot.is_some() {
+            let dir =
+                self.place.make_packs().map_err(|e| Error::from_fs(Operation::Put, self.name.as_str(), e))?;
+            let settled = self.catalog.settle(&dir).inspect_err(|_| self.mark_lost());
+            settled.map_err(|error| Error::from_fs(Operation::Put, self.name.as_str(), error).with_id(id))?;
+            self.expire();
+        }
+        Ok(())
     }
 
     fn put_large(

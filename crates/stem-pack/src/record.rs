@@ -1,15 +1,19 @@
 //! Records read from a pack's file, each believed only after its checks.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
-use stem_fs::OpenFile;
+use stem_fs::{OpenFile, Timestamp};
 use stem_hash::ObjectId;
+
+use crate::depot::DepotFile;
 
 use crate::format::{
     Attributes, ChunkEntry, ChunkList, FormatError, Kind, MAX_CHUNK, PACK_HEADER_LEN, PackHeader, PackId,
     PayloadCheck, PayloadHasher, Place, RECORD_HEADER_LEN, RecordHeader, Structure,
 };
+use crate::source::ReadAt;
 
 /// Why a copy of a record cannot be had.
 #[derive(Debug)]
@@ -62,7 +66,63 @@ impl From<FormatError> for Bad {
 #[derive(Debug, Clone)]
 pub(crate) struct PackFile {
     pub(crate) id: PackId,
-    pub(crate) file: Arc<OpenFile>,
+    pub(crate) file: Bytes,
+}
+
+/// Where the bytes of a pack come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Bytes {
+    Here(Arc<OpenFile>),
+    /// `fresh`: what is read will be relied on.
+    Far {
+        file: Arc<dyn DepotFile>,
+        fresh: bool,
+    },
+}
+
+impl Bytes {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Here(file) => file.path(),
+            Self::Far { file, .. } => Path::new(file.name()),
+        }
+    }
+
+    /// Since when the pack has its name, by a clock that no program sets.
+    pub(crate) fn since(&self) -> stem_fs::Result<Option<Timestamp>> {
+        match self {
+            // Nothing touches a pack after it got its name.
+            Self::Here(file) => Ok(Some(file.stat()?.ctime)),
+            Self::Far { file, .. } => Ok(file.since()),
+        }
+    }
+
+    /// What was read at `offset` was damaged. Says whether reading again may help.
+    pub(crate) fn forget(&self, offset: u64) -> bool {
+        match self {
+            Self::Here(_) => false,
+            Self::Far { file, .. } => {
+                file.forget(offset);
+                true
+            }
+        }
+    }
+}
+
+impl ReadAt for Bytes {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Self::Here(file) => file.read_at(buf, offset),
+            Self::Far { file, fresh } => file.read_at(buf, offset, *fresh),
+        }
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        match self {
+            Self::Here(file) => ReadAt::len(&**file),
+            Self::Far { file, .. } => Ok(file.len()),
+        }
+    }
 }
 
 /// Where a record stands.
@@ -82,9 +142,18 @@ pub(crate) struct Record {
 impl PackFile {
     /// Whether the pack's header is sound, without which its records cannot be found but by an index.
     pub(crate) fn has_header(&self) -> bool {
+        // In a depot the index is kept as well as the pack is, and not on a disk that loses it more easily.
+        if let Bytes::Far { .. } = self.file {
+            return true;
+        }
         let mut bytes = [0; PACK_HEADER_LEN];
         self.read_exact_at(&mut bytes, 0).is_ok()
             && PackHeader::decode(&bytes).is_ok_and(|header| header.id == self.id)
+    }
+
+    /// Whether the error says that the depot has the pack no more.
+    fn is_gone(&self, error: &io::Error) -> bool {
+        matches!(self.file, Bytes::Far { .. }) && error.kind() == io::ErrorKind::NotFound
     }
 
     /// Fills `buf` from `offset` on. A file that ends before is damaged: packs never shrink.
@@ -95,6 +164,10 @@ impl PackFile {
                 Ok(0) => return Err(Bad::damaged("the pack ends before the record does")),
                 Ok(n) => filled += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if self.is_gone(&error) => return Err(Bad::Vanished),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(Bad::damaged("the pack ends before the record does"));
+                }
                 Err(error) => {
                     return Err(Bad::Unreadable(stem_fs::Error::new("read", self.file.path(), error)));
                 }

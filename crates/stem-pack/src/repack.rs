@@ -85,6 +85,10 @@ impl Core {
         };
         let failed = |bad| self.bad_store(Operation::Repack, bad);
         self.check_spent(Operation::Repack)?;
+        if self.depot.is_some() {
+            // Others may be reading these packs, or naming what is in them: that takes more than a lock of this machine.
+            return Ok(Repacked::default());
+        }
         {
             // No put is under way now.
             let _alone = self.gate.try_write().ok_or_else(busy)?;
@@ -124,7 +128,8 @@ impl Core {
 
     fn pack_len(&self, pack: &Arc<Pack>) -> std::result::Result<u64, Bad> {
         let file = pack.file(&self.catalog.open_files)?;
-        Ok(file.file.stat().map_err(Bad::Unreadable)?.size)
+        let len = crate::source::ReadAt::len(&file.file);
+        len.map_err(|error| Bad::Unreadable(stem_fs::Error::new("look at", file.file.path(), error)))
     }
 
     /// Removes packs of which nothing is needed any more, and forgets tombstones that have nothing left to hide.

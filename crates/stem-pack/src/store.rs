@@ -15,6 +15,7 @@ use stem_store::{
 
 use crate::cache::ChunkCache;
 use crate::catalog::Catalog;
+use crate::depot::Depot;
 use crate::files::{pack_id, plain};
 use crate::format::{PACK_HEADER_LEN, PackHeader};
 use crate::handle::Core;
@@ -90,6 +91,23 @@ impl PackStore {
         Self::open_place(place, name, options)
     }
 
+    /// Opens the store whose packs are kept in `depot`. The directory `cache` holds what can be fetched or made again:
+    /// indices, and packs on their way; several processes may share it. `name` is what errors call the store.
+    ///
+    /// Permission bits and mtime are stored, and told if `metadata` says so: that costs a read of each record. Nothing can be removed.
+    pub fn in_depot(
+        depot: Arc<dyn Depot>,
+        algorithm: Algorithm,
+        cache: &Dir,
+        name: String,
+        options: &PackOptions,
+        metadata: bool,
+    ) -> Result<Self> {
+        let place = Place::new(cache.clone(), plain("packs"), vec![plain("tmp")], false);
+        place.make_packs().map_err(|error| Error::from_fs(Operation::OpenStore, name.as_str(), error))?;
+        Self::open_core(place, name, options, algorithm, Some((depot, metadata)))
+    }
+
     fn open_place(place: Place, name: String, options: &PackOptions) -> Result<Self> {
         let failed = |error| Error::from_fs(Operation::OpenStore, name.as_str(), error);
         let found = match place.packs().map_err(failed)? {
@@ -103,11 +121,25 @@ impl PackStore {
         if let Some(found) = found {
             marker::agree(algorithm, found, &name)?;
         }
+        Self::open_core(place, name, options, algorithm, None)
+    }
+
+    fn open_core(
+        place: Place,
+        name: String,
+        options: &PackOptions,
+        algorithm: Algorithm,
+        depot: Option<(Arc<dyn Depot>, bool)>,
+    ) -> Result<Self> {
+        let tells_metadata = depot.as_ref().is_none_or(|(_, metadata)| *metadata);
+        let depot = depot.map(|(depot, _)| depot);
         let core = Core {
             algorithm,
             options: *options,
             place,
-            catalog: Catalog::new(algorithm),
+            catalog: Catalog::new(algorithm, depot.clone()),
+            depot,
+            tells_metadata,
             tombstones: Tombstones::new(algorithm),
             tools: Tools::default(),
             cache: ChunkCache::new(options.cache),
@@ -171,7 +203,7 @@ impl ObjectStore for PackStore {
         Capabilities {
             algorithm: self.core.algorithm,
             verified_ranges: true,
-            keeps_metadata: true,
+            keeps_metadata: self.core.tells_metadata,
             adopts_files: false,
         }
     }
@@ -211,6 +243,10 @@ impl ObjectStore for PackStore {
         options: &RestoreOptions<'_>,
     ) -> Result<Option<Restored>> {
         self.core.restore(id, target, options)
+    }
+
+    fn stat_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<ObjectStat>>> {
+        self.core.stat_objects(ids)
     }
 
     fn storage_order(&self, ids: &[ObjectId]) -> Result<Vec<usize>> {

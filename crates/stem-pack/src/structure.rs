@@ -53,7 +53,7 @@ impl Core {
             };
             let index = self.check_index(*id)?;
             let mut report = PackReport { pack: *id, records: 0, damaged: Vec::new(), torn: None, index };
-            match Scan::open(&*file.file, Payloads::Check) {
+            match Scan::open(&file.file, Payloads::Check) {
                 Err(error) => report.torn = Some(error.to_string()),
                 Ok(mut scan) => {
                     for record in scan.by_ref() {

@@ -17,7 +17,7 @@ use crate::format::{
 };
 use crate::index::{CoveredPack, IndexBuilder};
 use crate::place;
-use crate::record::{PackFile, Spot};
+use crate::record::{Bytes, PackFile, Spot};
 use crate::source::ReadError;
 use crate::tools::{Coded, Dictionary};
 
@@ -113,7 +113,7 @@ impl PackWriter {
         let id = PackId::from_bytes(*uuid::Uuid::new_v4().as_bytes());
         let header = PackHeader { id, algorithm }.encode()?;
         let footer = FooterBuilder::new(&header);
-        let file = PackFile { id, file: Arc::new(file) };
+        let file = PackFile { id, file: Bytes::Here(Arc::new(file)) };
         let mut writer = Self {
             temp,
             file,

@@ -118,11 +118,17 @@ impl Error {
 
     /// An error of the medium; its kind follows from what the system answered.
     pub fn from_io(operation: Operation, store: impl Into<String>, source: io::Error) -> Self {
+        if is_stopped(&source) {
+            return Self::interrupted(operation, store);
+        }
         Self::new(kind_of(source.kind()), operation, store).with_source(source)
     }
 
     /// An error of the file system; its kind follows from what the system answered, its path is taken over.
     pub fn from_fs(operation: Operation, store: impl Into<String>, source: stem_fs::Error) -> Self {
+        if is_stopped(&source.source) {
+            return Self::interrupted(operation, store);
+        }
         Self::new(kind_of(source.kind()), operation, store).with_path(source.path.clone()).with_source(source)
     }
 
@@ -130,7 +136,7 @@ impl Error {
     ///
     /// A source that is another store's reader fails with that store's own error, which is passed on as it is.
     pub fn from_source(store: impl Into<String>, source: io::Error) -> Self {
-        let stopped = source.get_ref().and_then(|inner| inner.downcast_ref::<Stopped>()).is_some();
+        let stopped = is_stopped(&source);
         match Self::from_reader(source) {
             Ok(own) => own,
             Err(_) if stopped => Self::interrupted(Operation::Put, store),
@@ -212,6 +218,11 @@ impl Error {
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
+}
+
+/// Whether the caller asked for the end of it: no fault of the medium.
+fn is_stopped(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<Stopped>()).is_some()
 }
 
 /// The kind that an answer of the system calls for.

@@ -16,6 +16,8 @@ mod faulty;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod mount;
+#[cfg(feature = "s3")]
+pub mod s3;
 mod slow;
 pub mod source;
 

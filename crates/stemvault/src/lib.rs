@@ -67,6 +67,9 @@ pub use stem_layers::{
 pub use stem_odb::backends;
 pub use stem_odb::gc::Unneeded;
 pub use stem_odb::verify::BadObject;
+#[cfg(feature = "remote")]
+pub use stem_remote::stop_when as stop_remote_when;
+
 pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_existing, open_store, parse_age};
 pub use stem_stash::Error as StashError;
 pub use stem_stash::*;

@@ -122,7 +122,8 @@ impl Run<'_> {
         self.scratch.fresh(RESTORED)?;
         let mut gathered = Gathered::default();
         let mut failed = None;
-        for tasks in steps(placed.passing, !self.day2.items.is_empty()) {
+        for tasks in steps(placed.passing, !self.day2.items.is_empty(), !store::mentions_bucket(&placed.url))
+        {
             let step = self.step(strategy, doing, &placed, &tasks);
             let taken = step.and_then(|answers| {
                 answers.into_iter().try_for_each(|answer| {
@@ -299,12 +300,15 @@ fn look(placed: &Placed) -> Result<Option<crate::usage::Usage>> {
 
 /// Which operations share a process. A store that passes with its process has one for all; else writing, reading cold and
 /// looking up are kept apart, and each begins with a store that was just opened.
-fn steps(passing: bool, second: bool) -> Vec<Vec<Task>> {
+/// Where nothing can be removed, nothing is reclaimed.
+fn steps(passing: bool, second: bool, removes: bool) -> Vec<Vec<Task>> {
     let mut steps = vec![vec![Task::Put], vec![Task::Get], vec![Task::Ranges], vec![Task::Stat, Task::List]];
     if second {
         steps.push(vec![Task::PutSecond]);
     }
-    steps.push(vec![Task::Reclaim]);
+    if removes {
+        steps.push(vec![Task::Reclaim]);
+    }
     if passing { vec![steps.concat()] } else { steps }
 }
 

@@ -67,7 +67,7 @@ pub fn clause_7_concurrent_threads(run: &Run<'_>) {
                 }
             }
         });
-        while running.load(Ordering::Acquire) > 0 {
+        while subject.removes() && running.load(Ordering::Acquire) > 0 {
             for durability in DURABILITIES {
                 put(store, &fleeting, durability);
                 store.remove(&id).unwrap();

@@ -15,6 +15,18 @@ pub fn maintain_verify_and_remove(run: &Run<'_>) {
         let id = digest_for(store, &bytes).id;
         put(store, &bytes, durability);
         assert_eq!(store.verify(&id).unwrap(), Some(Verified::Sound { size: 123_456 }));
+        if !subject.removes() {
+            store.sync().unwrap();
+            assert_eq!(store.remove(&id).unwrap_err().kind(), ErrorKind::Unsupported);
+            assert_whole(store, &bytes);
+            if subject.damage(&id, Damage::Flip) {
+                store.sync().unwrap();
+                assert!(!store.verify(&id).unwrap().unwrap().is_sound());
+                put(store, &bytes, Durability::Immediate);
+            }
+            assert_whole(store, &bytes);
+            continue;
+        }
         assert!(store.remove(&id).unwrap());
         assert!(!store.remove(&id).unwrap());
         assert_absent(store, &id);

@@ -62,6 +62,11 @@ pub trait Subject: Sync {
         None
     }
 
+    /// Whether single objects can be removed: not from a store that others share without a lock.
+    fn removes(&self) -> bool {
+        true
+    }
+
     /// Spoils the stored bytes behind the store's back; `false` when that cannot be done.
     fn damage(&self, id: &ObjectId, damage: Damage) -> bool {
         let _ = (id, damage);

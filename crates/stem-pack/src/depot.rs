@@ -1,0 +1,101 @@
+//! Where published packs are kept when that is not a directory of this machine.
+//!
+//! A store over a depot is a [`PackStore`](crate::PackStore) like any other, with the same cutting, coding, looking up and checking; only
+//! published packs lie elsewhere, and its directory holds what can be had again: indices, and packs that grow. The
+//! alternative, a second implementation of all of that over a network, would have been a second one to get wrong.
+
+use std::fmt::Debug;
+use std::io;
+use std::sync::Arc;
+
+use stem_fs::{OpenFile, TempFile, Timestamp};
+
+use crate::format::PackId;
+
+/// A pack in a depot, whole and with its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DepotPack {
+    /// The pack.
+    pub id: PackId,
+    /// Its length in bytes.
+    pub len: u64,
+    /// When the depot got it, by the depot's clock.
+    pub since: Option<Timestamp>,
+}
+
+/// A pack that is finished and waits to be taken to the depot.
+pub struct DepotJob {
+    /// The pack.
+    pub id: PackId,
+    /// Its bytes.
+    pub file: Arc<OpenFile>,
+    /// Keeps them on disk.
+    pub held: TempFile,
+    /// Its length.
+    pub len: u64,
+    /// Its index.
+    pub index: Vec<u8>,
+    /// Is called once the pack and its index are durable in the depot, and not otherwise.
+    pub done: Box<dyn FnOnce() + Send>,
+}
+
+impl Debug for DepotJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DepotJob").field("id", &self.id).field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// Keeps published packs.
+///
+/// Errors are those of the system or the network; one of kind [`io::ErrorKind::NotFound`] says that a pack is gone.
+pub trait Depot: Debug + Send + Sync {
+    /// The packs that are there.
+    fn packs(&self) -> io::Result<Vec<DepotPack>>;
+
+    /// Fetches the indices of these packs, several at a time, and shows each as it comes. One that is not there is left out.
+    fn indices(&self, packs: &[PackId], show: &mut dyn FnMut(PackId, Vec<u8>)) -> io::Result<()>;
+
+    /// A pack to be read by position. Nothing is asked of the depot yet.
+    fn open(&self, pack: &DepotPack) -> Arc<dyn DepotFile>;
+
+    /// Makes sure that packs of this store may be written: called before the first one is begun, and then no more.
+    fn prepare(&self) -> io::Result<()>;
+
+    /// Takes a pack over and returns, waiting at most until few enough others are on their way. A pack becomes visible in the depot after all that
+    /// were submitted before it, and never if one of these failed.
+    fn submit(&self, job: DepotJob) -> io::Result<()>;
+
+    /// Waits until everything that was submitted is durable. An error stays: nothing that was submitted and not done ever
+    /// will be.
+    fn settle(&self) -> io::Result<()>;
+
+    /// Bytes that the store takes.
+    fn stored_bytes(&self) -> io::Result<u64>;
+
+    /// What was kept of packs for reading may be old from now on: see [`DepotFile::read_at`].
+    fn expire(&self);
+}
+
+/// A pack in a depot.
+pub trait DepotFile: Debug + Send + Sync {
+    /// Reads up to `buf.len()` bytes from `offset` on; fewer only at the end, or if that is all that came at once. `fresh`: only what
+    /// was fetched since the last [`Depot::expire`] and for such a read will do, because somebody is going to rely on it.
+    fn read_at(&self, buf: &mut [u8], offset: u64, fresh: bool) -> io::Result<usize>;
+
+    /// The length in bytes.
+    fn len(&self) -> u64;
+
+    /// Whether there are no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// When the depot got it.
+    fn since(&self) -> Option<Timestamp>;
+
+    /// What it is called.
+    fn name(&self) -> &str;
+
+    /// What was read here was damaged: it is to be fetched again.
+    fn forget(&self, offset: u64);
+}

@@ -1,0 +1,8 @@
+//! Remote stores: their contract, faults of the network and the service, what they cost in requests, what they never tell.
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking, in its helpers too")]
+
+mod bucket;
+mod conformance;
+mod faults;
+mod requests;
+mod secrets;
