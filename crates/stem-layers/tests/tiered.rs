@@ -360,6 +360,66 @@ fn two_handles_share_a_cache_and_its_queue() {
     assert_eq!(other.ids(&IdPrefix::ALL).unwrap().len(), 149);
 }
 
+/// One handle evicts everything; `meanwhile` runs when it has read the queue and asks the slower store.
+fn evict_while(ground: &Ground, meanwhile: impl Fn() + Send + Sync + 'static) {
+    let (far, asked) = (Arc::clone(&ground.far), std::sync::atomic::AtomicBool::new(false));
+    let connect = Box::new(move || {
+        if !asked.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Unavailable, stem_store::Operation::OpenStore, "far:"));
+        }
+        meanwhile();
+        Ok(Arc::clone(&far) as Arc<dyn Maintain>)
+    });
+    let options = TierOptions { size: Some(1), ..BACK };
+    let tier = Tiered::new(Arc::new(ground.cache()), "far:", connect, &ground.state(), options).unwrap();
+    tier.evict().unwrap();
+}
+
+#[test]
+fn what_is_put_again_while_another_handle_evicts_stays_in_the_cache_or_comes_back_into_it() {
+    let ground = Ground::new(Duration::ZERO);
+    let setup = || {
+        let tier = ground.open(TierOptions::default());
+        let ids = put_all(&tier, 0..2, 300);
+        tier.sync().unwrap();
+        assert!(ids.iter().all(|id| ground.cached(id).exists()));
+        ids
+    };
+    // Put and queued between the other one's look at the queue and its removal.
+    let ids = setup();
+    ground.far.inner().remove(&ids[0]).unwrap();
+    ground.far.inner().put_bytes(&noise(0, 300)).unwrap();
+    let (again, offline) = (Arc::new(ground.open(BACK)), Arc::clone(&ground.far));
+    evict_while(&ground, move || {
+        offline.set_offline(true);
+        put_all(&*again, 0..1, 300);
+        again.sync().unwrap();
+        offline.set_offline(false);
+    });
+    assert!(ground.cached(&ids[0]).exists());
+    assert!(!ground.cached(&ids[1]).exists());
+
+    // Put before, queued after: it is fetched, and verified by that.
+    let ids = setup();
+    let other = ground.open(BACK);
+    put_all(&other, 1..2, 300);
+    evict_while(&ground, || ());
+    assert!(!ground.cached(&ids[1]).exists());
+    other.sync().unwrap();
+    assert!(ground.cached(&ids[1]).exists());
+
+    // And nothing is claimed when it cannot be.
+    drop(other);
+    let ids = setup();
+    let other = ground.open(BACK);
+    put_all(&other, 0..1, 300);
+    evict_while(&ground, || ());
+    assert!(!ground.cached(&ids[0]).exists());
+    ground.far.set_offline(true);
+    assert!(other.sync().is_err());
+    ground.far.set_offline(false);
+}
+
 #[test]
 fn a_cache_that_is_much_too_small_serves_everybody_all_the_same() {
     let ground = Ground::new(Duration::ZERO);

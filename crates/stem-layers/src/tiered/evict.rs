@@ -95,12 +95,15 @@ impl Inner {
             let rows: Vec<(ObjectId, u64)> = batch.iter().map(|object| (object.id, object.size)).collect();
             let remote = self.remote.get(Operation::Remove)?;
             let there = present(&*remote, &rows)?;
+            // Whoever put one of these since, in whatever process, has queued it, or will find it gone when it queues it.
+            let _removing = self.state.alone(Alone::Remove)?;
+            let queued = self.state.queued()?;
             for (id, size) in rows.into_iter().filter(|(id, _)| there.contains(id)) {
                 if excess == 0 {
                     break;
                 }
-                // Put again since: it is pending or queued, and goes another time.
-                if self.puts.lock().pending.contains_key(&id) {
+                // It goes another time.
+                if queued.contains_key(&id) || self.puts.lock().pending.contains_key(&id) {
                     continue;
                 }
                 if self.cache.remove(&id)? {

@@ -171,7 +171,8 @@ impl Inner {
         let objects = self.fetched.0.fetch_add(1, Ordering::Relaxed) + 1;
         let bytes = self.fetched.1.fetch_add(len, Ordering::Relaxed) + len;
         if objects >= FETCHED_OBJECTS || bytes >= FETCHED_BYTES {
-            let _one = self.syncing.lock();
+            // A sync that runs may be what fetches; the next one here does it.
+            let Some(_one) = self.syncing.try_lock() else { return };
             self.fetched.0.store(0, Ordering::Relaxed);
             self.fetched.1.store(0, Ordering::Relaxed);
             // It publishes what was put and is not synced, too; the writer's note covers that until it is queued.

@@ -37,7 +37,7 @@ use stem_store::{Capabilities, Durability, Error, ErrorKind, Maintain, ObjectSto
 pub use evict::{Candidate, candidates};
 pub use remote::Connect;
 
-use fetch::Flights;
+use fetch::{Fetched, Flights};
 use format::{ListKind, TierFile};
 use remote::Remote;
 use state::{Alone, State, Writer};
@@ -264,7 +264,7 @@ impl Inner {
                 self.puts.lock().pending.insert(*id, len);
             }
             Durability::Immediate => {
-                if let Err(error) = self.state.enqueue(ListKind::Queue, &mut [(*id, len)]) {
+                if let Err(error) = self.enqueue(&mut [(*id, len)]) {
                     let mut puts = self.puts.lock();
                     puts.loose_end = true;
                     puts.spent = true;
@@ -286,7 +286,7 @@ impl Inner {
             }
             puts.pending.drain().collect()
         };
-        let synced = self.cache.sync().and_then(|()| self.state.enqueue(ListKind::Queue, &mut rows));
+        let synced = self.cache.sync().and_then(|()| self.enqueue(&mut rows));
         let mut puts = self.puts.lock();
         if let Err(error) = synced {
             puts.spent = true;
@@ -295,6 +295,32 @@ impl Inner {
         }
         drop(puts);
         self.send_own(&rows)
+    }
+
+    /// Queues what was put. What another process took out of the cache meanwhile, because the slower store has it and no queue
+    /// named it, is fetched: only then it is known to have its bytes.
+    fn enqueue(&self, rows: &mut [(ObjectId, u64)]) -> Result<()> {
+        let gone: Vec<ObjectId> = {
+            let _nothing_goes = self.state.queueing()?;
+            self.state.enqueue(ListKind::Queue, rows)?;
+            let ids: Vec<ObjectId> = rows.iter().map(|(id, _)| *id).collect();
+            let stats = self.cache.stat_many(&ids)?;
+            ids.into_iter().zip(stats).filter(|(_, stat)| stat.is_none()).map(|(id, _)| id).collect()
+        };
+        for id in gone {
+            match self.fetch(&id)? {
+                Fetched::Cached => {}
+                // It is queued: whatever comes into the cache stays there from now on.
+                Fetched::Around | Fetched::Absent => {
+                    return Err(Error::new(ErrorKind::Io, Operation::Sync, self.name())
+                        .with_id(&id)
+                        .with_reason(
+                            "it left the cache while it was put, and could not be fetched back: put it again",
+                        ));
+                }
+            }
+        }
+        self.cache.sync()
     }
 
     /// Where it is written through, sends the queue, and fails when one of these objects could not be sent. What others left

@@ -27,6 +27,8 @@ const MANY_LISTS: usize = 32;
 pub(super) enum Alone {
     Upload,
     Evict,
+    /// Taking out of the cache what no queue names; whoever queues shares this lock ([`State::queueing`]).
+    Remove,
     Mend,
 }
 
@@ -125,10 +127,17 @@ impl State {
             .map_err(self.failed(Operation::Sync))
     }
 
+    /// While this is held nothing is taken out of the cache.
+    pub(super) fn queueing(&self) -> Result<LockFile> {
+        LockFile::acquire(&self.dir, &self.lock_name(Alone::Remove)?, LockKind::Shared, &mut || ())
+            .map_err(self.failed(Operation::Sync))
+    }
+
     fn lock_name(&self, what: Alone) -> Result<RelPath> {
         let name = match what {
             Alone::Upload => "upload.lock",
             Alone::Evict => "evict.lock",
+            Alone::Remove => "remove.lock",
             Alone::Mend => "mend.lock",
         };
         path(&self.store, name)
