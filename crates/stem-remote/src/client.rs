@@ -354,6 +354,11 @@ impl Client {
         if alone {
             keys = vec![key.to_owned()];
         }
+        self.remove(keys)
+    }
+
+    /// Removes keys one after the other; what is not there is removed.
+    pub(crate) fn remove(&self, keys: Vec<String>) -> io::Result<()> {
         let client = self.clone();
         wait(async move {
             for key in keys {
@@ -363,6 +368,21 @@ impl Client {
                 }
             }
             Ok(())
+        })
+    }
+
+    /// What the service's clock says: when a key was modified that is written now. No client's clock is asked.
+    pub(crate) fn service_time(&self) -> io::Result<Timestamp> {
+        let key = format!("{PROBE}/{}", Uuid::new_v4().simple());
+        let client = self.clone();
+        wait(async move {
+            client.create_key(&key, Bytes::from_static(b"clock"), false).await?;
+            let found = client.again(|| client.size(&key)).await?;
+            // Whoever may write and not delete leaves five bytes.
+            let _ = client.store().delete(&client.path(&key)).await;
+            found.map(|(_, since)| since).ok_or_else(|| {
+                told(io::ErrorKind::Other, format!("key '{key}' was written and is not there"))
+            })
         })
     }
 

@@ -19,6 +19,7 @@ mod connect;
 mod depot;
 mod error;
 mod layout;
+mod lists;
 mod marker;
 mod profile;
 mod settings;
