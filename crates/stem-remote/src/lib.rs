@@ -14,6 +14,7 @@
 //! panic), the client's own blocking wrapper (there is none).
 
 mod blocks;
+mod bucket;
 mod client;
 mod connect;
 mod depot;
@@ -39,6 +40,7 @@ use crate::depot::RemoteDepot;
 use crate::settings::{Layout, Settings};
 use crate::sharded::ShardedRemote;
 
+pub use crate::bucket::Bucket;
 pub use crate::settings::SCHEMES;
 pub use crate::wait::stop_when;
 
