@@ -38,6 +38,9 @@ const MOST_PARTS: u64 = 9_000;
 const ROUNDS: usize = 256;
 /// Keys that a list may have.
 const MOST_KEYS: usize = 1 << 22;
+/// So many times as long as a connection may be silent, beside all tries, a list may show nothing: pages may be empty, and an
+/// endless row of them must not be.
+const PATIENCE: u32 = 4;
 
 /// What services were found to do, by store.
 static PROBED: Mutex<Option<HashMap<String, bool>>> = Mutex::new(None);
@@ -59,6 +62,7 @@ pub(crate) struct Client {
     identity: String,
     retries: usize,
     pause: Duration,
+    patience: Duration,
 }
 
 impl Client {
@@ -69,6 +73,9 @@ impl Client {
             identity: settings.identity.clone(),
             retries: settings.retries,
             pause: settings.pause,
+            patience: settings
+                .timeout
+                .saturating_mul(u32::try_from(settings.retries).unwrap_or(u32::MAX).saturating_add(PATIENCE)),
         }
     }
 
@@ -334,8 +341,17 @@ impl Client {
         let top = self.path(key);
         let mut stream = self.store().list(Some(&top));
         let mut listed = Vec::new();
-        while let Some(meta) = stream.next().await {
-            let meta = meta.map_err(|error| from_client(&error, key))?;
+        let mut first = None;
+        while let Some(meta) = self.next_key(&mut stream, key).await? {
+            match &first {
+                None => first = Some(meta.location.clone()),
+                // Whoever turns pages in a circle would fill the memory.
+                Some(first) if *first == meta.location => {
+                    let words = format!("the service's list of '{key}' begins again and again");
+                    return Err(told(io::ErrorKind::InvalidData, words));
+                }
+                Some(_) => {}
+            }
             let Some(parts) = meta.location.prefix_match(&top) else { continue };
             let parts = parts.map(|part| part.as_ref().to_owned()).collect();
             listed.push(Listed { parts, size: meta.size, since: timestamp(&meta) });
@@ -394,8 +410,22 @@ impl Client {
 
     async fn any_key(&self, key: &str) -> io::Result<bool> {
         let mut stream = self.store().list(Some(&self.path(key)));
-        let first = stream.next().await.transpose();
-        Ok(first.map_err(|error| from_client(&error, key))?.is_some())
+        Ok(self.next_key(&mut stream, key).await?.is_some())
+    }
+
+    /// What a list shows next.
+    async fn next_key(
+        &self,
+        stream: &mut futures_util::stream::BoxStream<'static, object_store::Result<object_store::ObjectMeta>>,
+        key: &str,
+    ) -> io::Result<Option<object_store::ObjectMeta>> {
+        match tokio::time::timeout(self.patience, stream.next()).await {
+            Ok(next) => next.transpose().map_err(|error| from_client(&error, key)),
+            Err(_) => {
+                let words = format!("the service's list of '{key}' goes on and shows nothing");
+                Err(told(io::ErrorKind::InvalidData, words))
+            }
+        }
     }
 
     /// Whether the service creates a key only if it is absent when it is told to. Found out by trying, once for each store and process:

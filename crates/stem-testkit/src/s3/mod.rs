@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use fault::{Fault, Faults, Injury, Match};
+pub use fault::{Fault, Faults, Injury, Match, Moment};
 
 /// What the service holds.
 #[derive(Debug, Default)]
@@ -56,6 +56,7 @@ pub(crate) struct Upload {
 pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     pub(crate) faults: Faults,
+    pub(crate) hook: fault::Hook,
     pub(crate) options: ServerOptions,
     stop: AtomicBool,
 }
@@ -104,6 +105,7 @@ impl S3Server {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             faults: Faults::default(),
+            hook: fault::Hook::default(),
             options,
             stop: AtomicBool::new(false),
         });
@@ -131,6 +133,17 @@ impl S3Server {
     /// The faults to come.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
+    }
+
+    /// Does something once, at the request that follows `after` others of this kind; that request is not answered. Replaces what was to
+    /// be done before.
+    pub fn when(&self, of: Match, after: u64, moment: Moment, action: impl FnOnce() + Send + 'static) {
+        self.shared.hook.set(of, after, moment, Box::new(action));
+    }
+
+    /// Forgets what was to be done, and says whether it was not done yet.
+    pub fn forget(&self) -> bool {
+        self.shared.hook.clear()
     }
 
     /// Requests so far.
