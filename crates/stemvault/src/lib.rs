@@ -73,7 +73,8 @@ pub use stem_odb::verify::BadObject;
 pub use stem_remote::stop_when as stop_remote_when;
 
 pub use stem_odb::{
-    AnyStore, Base, Config, Remotes, StoreUrl, hide_passwords, open_existing, open_store, parse_age,
+    AnyStore, Base, Config, Remotes, StoreUrl, hide_passwords, is_remote, open_existing, open_store,
+    parse_age,
 };
 pub use stem_stash::Error as StashError;
 pub use stem_stash::*;
