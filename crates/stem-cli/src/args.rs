@@ -244,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn a_remote_need_not_be_named() {
+        let args = stash(&["stash", "push", "--to", "-m", "x"]);
+        let Some(StashCommand::Push(push)) = args.command else { panic!() };
+        assert_eq!((push.options.to.as_deref(), push.options.message.as_deref()), (Some(""), Some("x")));
+        let args = stash(&["stash", "--to", "studio"]);
+        assert_eq!((args.options.to.as_deref(), args.command.is_none()), (Some("studio"), true));
+        let Some(StashCommand::Drop(drop)) = stash(&["stash", "drop", "3", "--remote"]).command else { panic!() };
+        assert_eq!((drop.reference.as_deref(), drop.remote.as_deref()), (Some("3"), Some("")));
+        let Some(StashCommand::List(list)) = stash(&["stash", "list"]).command else { panic!() };
+        assert_eq!(list.remote, None);
+    }
+
+    #[test]
     fn no_mistake_tells_a_password() {
         let url = "postgresql://muse:hunter2@h/db?password=hunter2";
         let cli = read(&["stash", "push", "--database-url", url]).unwrap();

@@ -1,13 +1,11 @@
-//! Stash entries for other machines (`docs/format/remote.md`, *Entries*): their bytes, their names, and how they come and go.
+//! Stash entries for other machines (`docs/format/remote.md`, *Entries*): their names, and how they come and go.
 //!
-//! What an entry says is none of this crate's business: head and text are bytes here, as in a bundle. Whoever reads them compares one
-//! with the other. Rejected: several requests for one entry (head and text as keys of their own), for then there would be halves.
+//! Their bytes are `stem_bundle::shelved`, and what an entry says is none of this crate's business either. Rejected: several requests for one entry (head and text as keys of their own), for then there would be halves.
 
-use std::fmt;
-use std::io::{self, Read};
+use std::io;
 
 use futures_util::StreamExt;
-use stem_hash::{Algorithm, Hasher};
+use stem_bundle::shelved::{BadEntry, MAX_ENTRY_LEN, Shelved, decode, decode_head, encode};
 use stem_store::{Error, ErrorKind, Operation, Result};
 use uuid::Uuid;
 
@@ -17,14 +15,6 @@ use crate::error::told;
 use crate::layout::ENTRIES;
 use crate::wait::wait;
 
-const MAGIC: &[u8; 8] = b"STEMSHLF";
-const VERSION: u32 = 1;
-/// Bytes before the head.
-const FRONT: usize = 96;
-/// Bytes that a head may have.
-const MOST_HEAD: usize = 16_384;
-/// Bytes that a text may have, and as it is stored.
-const MOST_TEXT: u64 = 512 << 20;
 /// Entries that a store may have.
 const MOST_ENTRIES: usize = 65_536;
 /// Fetched at first of an entry whose head is wanted; nearly every head is shorter.
@@ -35,19 +25,6 @@ const HEADS: usize = 16;
 const WHOLE: usize = 4;
 /// Damaged bytes are fetched so often before they are believed to lie so.
 const READS: usize = 2;
-/// A fast level: what is saved is small beside the objects.
-const LEVEL: i32 = 3;
-/// zstd's own bound for readers that were told nothing else, 128 MiB: a frame cannot ask for a larger window.
-const MOST_WINDOW_LOG: u32 = 27;
-
-/// What an entry is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shelved {
-    /// What lists show, JSON.
-    pub head: Vec<u8>,
-    /// The entry itself.
-    pub text: Vec<u8>,
-}
 
 /// An entry of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,134 +33,6 @@ pub struct EntryKey {
     pub name: String,
     /// How long it is as it is stored, in bytes.
     pub size: u64,
-}
-
-/// Why something is no entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BadEntry {
-    /// It is one of a version that this program does not know.
-    Version(u32),
-    /// It is none, or not whole.
-    Damaged(&'static str),
-}
-
-impl fmt::Display for BadEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version(version) => {
-                write!(
-                    f,
-                    "it has version {version}, and this program knows version {VERSION}: use a newer one"
-                )
-            }
-            Self::Damaged(why) => write!(f, "it is no whole entry: {why}"),
-        }
-    }
-}
-
-const SHORT: BadEntry = BadEntry::Damaged("it is cut short");
-
-/// What the first bytes say.
-#[derive(Debug, Clone, Copy)]
-struct Front {
-    head: usize,
-    stored: u64,
-    text: u64,
-}
-
-fn field<const N: usize>(bytes: &[u8], at: usize) -> std::result::Result<[u8; N], BadEntry> {
-    bytes.get(at..at + N).and_then(|field| field.try_into().ok()).ok_or(SHORT)
-}
-
-/// Reads what says how long everything is; nothing is believed before the checks.
-fn front(bytes: &[u8]) -> std::result::Result<Front, BadEntry> {
-    if field(bytes, 0)? != *MAGIC {
-        return Err(BadEntry::Damaged("it begins otherwise"));
-    }
-    let version = u32::from_le_bytes(field(bytes, 8)?);
-    if version != VERSION {
-        return Err(BadEntry::Version(version));
-    }
-    let head = u32::from_le_bytes(field(bytes, 12)?) as usize;
-    let stored = u64::from_le_bytes(field(bytes, 16)?);
-    let text = u64::from_le_bytes(field(bytes, 24)?);
-    if head == 0 || head > MOST_HEAD || stored > MOST_TEXT || text > MOST_TEXT {
-        return Err(BadEntry::Damaged("a length is beyond its limit"));
-    }
-    Ok(Front { head, stored, text })
-}
-
-fn digest(parts: [&[u8]; 2]) -> [u8; 32] {
-    let mut hasher = Hasher::new(Algorithm::Blake3);
-    for part in parts {
-        hasher.update(part);
-    }
-    *hasher.finish().id.as_bytes()
-}
-
-/// The bytes of an entry.
-pub(crate) fn encode(head: &[u8], text: &[u8]) -> io::Result<Vec<u8>> {
-    let too_long = || {
-        let words = format!("an entry may have {MOST_TEXT} bytes, and its head 1 to {MOST_HEAD}");
-        told(io::ErrorKind::InvalidInput, words)
-    };
-    let head_len = u32::try_from(head.len()).map_err(|_| too_long())?;
-    if head.is_empty() || head.len() > MOST_HEAD || text.len() as u64 > MOST_TEXT {
-        return Err(too_long());
-    }
-    let body = zstd::bulk::compress(text, LEVEL)?;
-    if body.len() as u64 > MOST_TEXT {
-        return Err(too_long());
-    }
-    let mut bytes = Vec::with_capacity(FRONT + head.len() + body.len());
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&head_len.to_le_bytes());
-    bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
-    let check = digest([&bytes, head]);
-    bytes.extend_from_slice(&check);
-    bytes.extend_from_slice(&digest([&body, &[]]));
-    bytes.extend_from_slice(head);
-    bytes.extend_from_slice(&body);
-    Ok(bytes)
-}
-
-/// The head of an entry of which at least the beginning is given. `Ok(Err(length))`: so many bytes are needed.
-fn decode_head(bytes: &[u8]) -> std::result::Result<std::result::Result<&[u8], usize>, BadEntry> {
-    let front = front(bytes)?;
-    let end = FRONT + front.head;
-    let Some(head) = bytes.get(FRONT..end) else { return Ok(Err(end)) };
-    let begin = bytes.get(..32).unwrap_or_default();
-    if field(bytes, 32)? != digest([begin, head]) {
-        return Err(BadEntry::Damaged("the checksum of its head does not agree"));
-    }
-    Ok(Ok(head))
-}
-
-/// A whole entry.
-pub(crate) fn decode(bytes: &[u8]) -> std::result::Result<Shelved, BadEntry> {
-    let front = front(bytes)?;
-    let Ok(head) = decode_head(bytes)? else { return Err(SHORT) };
-    let body = bytes.get(FRONT + front.head..).unwrap_or_default();
-    if body.len() as u64 != front.stored {
-        return Err(BadEntry::Damaged("its length is not what it says"));
-    }
-    if field(bytes, 64)? != digest([body, &[]]) {
-        return Err(BadEntry::Damaged("the checksum of its body does not agree"));
-    }
-    let text = unpack(body, front.text)
-        .ok_or(BadEntry::Damaged("its body is not one zstd frame of the length that it says"))?;
-    Ok(Shelved { head: head.to_vec(), text })
-}
-
-/// The plain text of a frame: exactly so long, and nothing after it. Memory grows with what comes out, and never beyond `len`.
-fn unpack(body: &[u8], len: u64) -> Option<Vec<u8>> {
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).ok()?.single_frame();
-    decoder.window_log_max(MOST_WINDOW_LOG).ok()?;
-    let mut text = Vec::new();
-    let taken = (&mut decoder).take(len.saturating_add(1)).read_to_end(&mut text).ok()?;
-    (taken as u64 == len && decoder.finish().is_empty()).then_some(text)
 }
 
 /// Whether this is how a name begins: `20261122T083413597654Z`.
@@ -227,13 +76,13 @@ fn listed(client: &Client) -> io::Result<Vec<EntryKey>> {
 }
 
 /// The names of all entries, newest first.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the collector"))]
+#[expect(dead_code, reason = "for the collector")]
 pub(crate) fn names(client: &Client) -> io::Result<Vec<String>> {
     Ok(listed(client)?.into_iter().map(|key| key.name).collect())
 }
 
 /// The text of an entry, whole and as its checksums say.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the collector"))]
+#[expect(dead_code, reason = "for the collector")]
 pub(crate) fn text(client: &Client, name: &str) -> io::Result<Vec<u8>> {
     let words = || told(io::ErrorKind::NotFound, format!("entry '{name}' is gone"));
     let work = read(Shared::new(client.clone()), name.to_owned());
@@ -244,7 +93,7 @@ pub(crate) fn text(client: &Client, name: &str) -> io::Result<Vec<u8>> {
 fn bad(name: &str, problem: BadEntry) -> io::Error {
     let kind = match problem {
         BadEntry::Version(_) => io::ErrorKind::Unsupported,
-        BadEntry::Damaged(_) => io::ErrorKind::InvalidData,
+        BadEntry::Damaged(_) | BadEntry::TooLarge => io::ErrorKind::InvalidData,
     };
     told(kind, format!("entry '{name}' cannot be used: {problem}"))
 }
@@ -256,8 +105,7 @@ async fn read(client: Shared, name: String) -> io::Result<Option<Shelved>> {
     }
     let mut reads = 1;
     loop {
-        let most = (FRONT + MOST_HEAD) as u64 + MOST_TEXT;
-        let Some(bytes) = client.read_key(&key_of(&name), most).await? else { return Ok(None) };
+        let Some(bytes) = client.read_key(&key_of(&name), MAX_ENTRY_LEN).await? else { return Ok(None) };
         match decode(&bytes) {
             Ok(shelved) => return Ok(Some(shelved)),
             Err(BadEntry::Damaged(_)) if reads < READS => reads += 1,
@@ -283,7 +131,7 @@ async fn read_head(client: Shared, key: EntryKey) -> io::Result<Vec<u8>> {
                 end = needed as u64;
                 continue;
             }
-            Ok(Err(_)) => SHORT,
+            Ok(Err(_)) => BadEntry::SHORT,
             Err(problem) => problem,
         };
         if reads >= READS || matches!(problem, BadEntry::Version(_)) {
@@ -300,7 +148,8 @@ fn publish(client: &Client, time: &str, head: &[u8], text: &[u8]) -> io::Result<
     if !is_time(time) {
         return Err(told(io::ErrorKind::InvalidInput, format!("'{time}' is no time of an entry")));
     }
-    let bytes = encode(head, text)?;
+    let bytes =
+        encode(head, text).map_err(|problem| told(io::ErrorKind::InvalidInput, problem.to_string()))?;
     client.probe()?;
     let name = format!("{time}-{}", Uuid::new_v4().simple());
     let (client, key) = (client.clone(), key_of(&name));

@@ -112,9 +112,11 @@ impl Shelf {
     fn position(&self, keys: &[EntryKey], reference: &str, progress: &dyn Progress) -> Result<usize> {
         let numbered = reference.split_once("@{").and_then(|(_, rest)| rest.strip_suffix('}'));
         let text = numbered.unwrap_or(reference);
-        if text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() < 8 && !text.is_empty() {
+        if !text.is_empty() && text.len() < 8 && text.bytes().all(|byte| byte.is_ascii_digit()) {
             let at = text.parse().unwrap_or(usize::MAX);
-            return if at < keys.len() { Ok(at) } else { Err(self.no_entry(reference, keys.len())) };
+            if at < keys.len() {
+                return Ok(at);
+            }
         }
         let fits: Vec<usize> = if reference.starts_with("stash-") {
             let listed = self.summaries(keys, progress)?;
@@ -125,8 +127,8 @@ impl Shelf {
             let fitting = listed.iter().filter(|entry| entry.summary.as_ref().is_ok_and(fits));
             fitting.map(|entry| entry.index).collect()
         } else {
-            let digit = reference.starts_with(|first: char| first.is_ascii_digit());
-            let fits = |key: &EntryKey| digit && key.name.starts_with(reference);
+            // Three digits are a number that is too large rather than the beginning of a year.
+            let fits = |key: &EntryKey| reference.len() >= 4 && key.name.starts_with(reference);
             keys.iter().enumerate().filter(|(_, key)| fits(key)).map(|(at, _)| at).collect()
         };
         match fits[..] {

@@ -93,7 +93,7 @@ pub enum ExchangeError {
     /// A bucket has no such entry.
     #[error(
         "'{place}' has no entry '{}': {}", stem_fs::show_bytes(reference.as_bytes()),
-        match entries { 0 => "it has none at all".to_owned(), n => format!("it has {n}, which `stem stash list --remote` shows") }
+        match entries { 0 => "it has none at all".to_owned(), n => format!("it has {n}, which `stem stash list --remote {place}` shows") }
     )]
     NoShelved {
         /// What was asked for.
