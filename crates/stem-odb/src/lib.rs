@@ -17,8 +17,10 @@ mod url;
 pub mod verify;
 
 pub use age::parse_age;
-pub use config::{Config, DatabaseSetting, StashChoice, WorkTreePath};
+pub use config::{Config, DatabaseSetting, Remotes, StashChoice, WorkTreePath};
 pub use error::{Error, Result};
+#[cfg(feature = "remote")]
+pub use registry::open_bucket;
 pub use registry::{
     AnyStore, Base, RepositoryStores, backends, erase_measured, is_remote, is_within_repository,
     open_existing, open_repository, open_store,

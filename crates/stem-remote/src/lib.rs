@@ -18,6 +18,7 @@ mod bucket;
 mod client;
 mod connect;
 mod depot;
+mod entries;
 mod error;
 mod layout;
 mod lists;
@@ -41,8 +42,10 @@ use crate::settings::{Layout, Settings};
 use crate::sharded::ShardedRemote;
 
 pub use crate::bucket::Bucket;
+pub use crate::entries::EntryKey;
 pub use crate::settings::SCHEMES;
 pub use crate::wait::stop_when;
+pub use stem_bundle::shelved::Shelved;
 
 /// From how many bytes on a pack is closed and another one begun.
 const PACK_LIMIT: u64 = 64 << 20;
