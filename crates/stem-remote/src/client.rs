@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use object_store::path::Path;
 use object_store::{
     GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
 };
 use parking_lot::Mutex;
 use stem_fs::{OpenFile, Timestamp};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -30,7 +32,7 @@ use crate::wait::wait;
 
 /// Bytes of a part, of all but very long files; every service takes it.
 const PART: u64 = 8 << 20;
-/// Parts in memory and on their way at the same time.
+/// Parts in memory and on their way at the same time, of all files of a client.
 const PARTS: usize = 4;
 /// More parts than this are refused by S3 (10,000).
 const MOST_PARTS: u64 = 9_000;
@@ -59,6 +61,15 @@ pub(crate) struct Client {
     identity: String,
     retries: usize,
     pause: Duration,
+    parts: Arc<Semaphore>,
+}
+
+/// How far a file has grown that is uploaded meanwhile. What it has never changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grown {
+    pub(crate) len: u64,
+    /// Nothing follows.
+    pub(crate) whole: bool,
 }
 
 impl Client {
@@ -69,6 +80,7 @@ impl Client {
             identity: settings.identity.clone(),
             retries: settings.retries,
             pause: settings.pause,
+            parts: Arc::new(Semaphore::new(PARTS)),
         }
     }
 
@@ -255,9 +267,23 @@ impl Client {
         len: u64,
         given_up: &AtomicBool,
     ) -> io::Result<()> {
-        let sent = self.send(key, file, len, given_up).await;
-        if given_up.load(Ordering::Acquire) {
-            return Err(io::Error::other(stem_store::Stopped));
+        let (_whole, grown) = watch::channel(Grown { len, whole: true });
+        self.upload_growing(key, file, grown, given_up).await
+    }
+
+    /// As [`upload`](Self::upload), of a file that still grows: parts go as soon as they are there. The key appears only once somebody has said that
+    /// the file is whole; it is given up when there is nobody left who could.
+    pub(crate) async fn upload_growing(
+        &self,
+        key: &str,
+        file: &OpenFile,
+        mut grown: watch::Receiver<Grown>,
+        given_up: &AtomicBool,
+    ) -> io::Result<()> {
+        let sent = self.send(key, file, &mut grown, given_up).await;
+        let Grown { len, whole } = *grown.borrow();
+        if !whole || given_up.load(Ordering::Acquire) {
+            return Err(sent.err().unwrap_or_else(stopped));
         }
         match (sent, self.size(key).await) {
             (Ok(()), Ok(Some((found, _)))) if found == len => Ok(()),
@@ -274,15 +300,26 @@ impl Client {
         }
     }
 
-    async fn send(&self, key: &str, file: &OpenFile, len: u64, given_up: &AtomicBool) -> io::Result<()> {
+    async fn send(
+        &self,
+        key: &str,
+        file: &OpenFile,
+        grown: &mut watch::Receiver<Grown>,
+        given_up: &AtomicBool,
+    ) -> io::Result<()> {
         let path = self.path(key);
         let failed = |error| from_client(&error, key);
+        let Grown { len, whole } = *grown.wait_for(|now| now.whole || now.len > PART).await.map_err(|_| stopped())?;
         if len <= PART {
+            let _permit = self.parts.acquire().await;
             let bytes = part(file, 0, len)?;
             return self.store().put(&path, PutPayload::from_bytes(bytes)).await.map(drop).map_err(failed);
         }
+        // What grows is far from being so long.
+        let longest = if whole { len } else { 0 };
+        let size = PART.max(longest.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
         let mut upload = self.store().put_multipart(&path).await.map_err(failed)?;
-        let sent = self.send_parts(key, &mut *upload, file, len, given_up).await;
+        let sent = self.send_parts(key, &mut *upload, file, (size, grown), given_up).await;
         let done = match sent {
             Ok(()) => upload.complete().await.map(drop).map_err(failed),
             Err(error) => Err(error),
@@ -299,28 +336,45 @@ impl Client {
         key: &str,
         upload: &mut dyn MultipartUpload,
         file: &OpenFile,
-        len: u64,
+        (size, grown): (u64, &mut watch::Receiver<Grown>),
         given_up: &AtomicBool,
     ) -> io::Result<()> {
-        let size = PART.max(len.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
         let mut under_way = JoinSet::new();
         let mut at = 0;
-        while at < len || !under_way.is_empty() {
+        loop {
             if given_up.load(Ordering::Acquire) {
-                return Err(io::Error::other(stem_store::Stopped));
+                return Err(stopped());
             }
-            if at < len && under_way.len() < PARTS {
-                let step = size.min(len - at);
+            let Grown { len, whole } = *grown.borrow_and_update();
+            let step = size.min(len.saturating_sub(at));
+            if step == size || (whole && step > 0) {
+                // Memory is taken only with leave to send.
+                let permit = self.parts.clone().acquire_owned().await;
                 let bytes = part(file, at, step)?;
-                under_way.spawn(upload.put_part(PutPayload::from_bytes(bytes)));
+                let sending = upload.put_part(PutPayload::from_bytes(bytes));
+                under_way.spawn(async move {
+                    let sent = sending.await;
+                    drop(permit);
+                    sent
+                });
                 at += step;
-            } else if let Some(joined) = under_way.join_next().await {
-                let sent =
-                    joined.map_err(|_| told(io::ErrorKind::Other, "an upload ended without an answer"))?;
-                sent.map_err(|error| from_client(&error, key))?;
+                while let Some(joined) = under_way.try_join_next() {
+                    part_sent(joined, key)?;
+                }
+            } else if whole {
+                let Some(joined) = under_way.join_next().await else { return Ok(()) };
+                part_sent(joined, key)?;
+            } else if under_way.is_empty() {
+                grown.changed().await.map_err(|_| stopped())?;
+            } else {
+                let (joined, more) = (std::pin::pin!(under_way.join_next()), std::pin::pin!(grown.changed()));
+                match select(joined, more).await {
+                    Either::Left((Some(joined), _)) => part_sent(joined, key)?,
+                    Either::Left((None, _)) => {}
+                    Either::Right((more, _)) => more.map_err(|_| stopped())?,
+                }
             }
         }
-        Ok(())
     }
 
     /// Every key below `key`.
@@ -432,6 +486,18 @@ impl Client {
         let _ = self.store().delete(&path).await;
         Ok(honoured)
     }
+}
+
+fn stopped() -> io::Error {
+    io::Error::other(stem_store::Stopped)
+}
+
+fn part_sent(
+    joined: Result<object_store::Result<()>, tokio::task::JoinError>,
+    key: &str,
+) -> io::Result<()> {
+    let sent = joined.map_err(|_| told(io::ErrorKind::Other, "an upload ended without an answer"))?;
+    sent.map_err(|error| from_client(&error, key))
 }
 
 /// An error of the last request of an upload that was done twice: the second one finds no upload any more.
