@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use stem_fs::{OpenFile, TempFile, Timestamp};
@@ -114,4 +115,9 @@ pub trait DepotFile: Debug + Send + Sync {
 
     /// What was read here was damaged: it is to be fetched again.
     fn forget(&self, offset: u64);
+
+    /// These bytes are going to be read soon, in this order, `fresh` or not. Waits for nothing.
+    fn expect(&self, range: Range<u64>, fresh: bool) {
+        let _ = (range, fresh);
+    }
 }

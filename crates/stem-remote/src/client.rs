@@ -125,15 +125,21 @@ impl Client {
     }
 
     /// The bytes of a range; fewer only where the key ends before.
-    pub(crate) async fn fetch(&self, key: &str, range: Range<u64>) -> io::Result<Vec<u8>> {
+    pub(crate) async fn fetch_all(&self, key: &str, range: Range<u64>) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        if let Err(error) = self.fetch_into(key, range.end, &mut bytes, range.start).await {
+        self.fetch(key, range, &mut bytes).await?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a range, as they come; fewer only where the key ends before.
+    pub(crate) async fn fetch(&self, key: &str, range: Range<u64>, sink: &mut dyn Sink) -> io::Result<()> {
+        if let Err(error) = self.fetch_into(key, range.end, sink, range.start).await {
             match self.size(key).await {
-                Ok(Some((size, _))) if size <= range.start + bytes.len() as u64 => {}
+                Ok(Some((size, _))) if size <= range.start + sink.taken() => {}
                 _ => return Err(error),
             }
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Does something that can be done twice, again where that may help.
@@ -152,12 +158,12 @@ impl Client {
         }
     }
 
-    /// Appends what follows until `end`; `bytes` begins at the key's byte `start`.
-    async fn fetch_into(&self, key: &str, end: u64, bytes: &mut Vec<u8>, start: u64) -> io::Result<()> {
+    /// Appends what follows until `end`; what `sink` took began at the key's byte `start`.
+    async fn fetch_into(&self, key: &str, end: u64, sink: &mut dyn Sink, start: u64) -> io::Result<()> {
         let path = self.path(key);
         let mut tries = 0;
         for _ in 0..ROUNDS {
-            let at = start + bytes.len() as u64;
+            let at = start + sink.taken();
             if at >= end {
                 return Ok(());
             }
@@ -165,12 +171,12 @@ impl Client {
             // Tried again by the library, as far as that may help.
             let result =
                 self.store().get_opts(&path, options).await.map_err(|error| from_client(&error, key))?;
-            let taken = take(result.into_stream(), end - at, bytes, key).await;
-            let moved = start + bytes.len() as u64 > at;
+            let taken = take(result.into_stream(), end - at, sink, key).await;
+            let moved = start + sink.taken() > at;
             match taken {
                 Err(error) if !is_passing(&error) => return Err(error),
                 Err(error) if tries >= self.retries && !moved => return Err(error),
-                _ if start + bytes.len() as u64 >= end => return Ok(()),
+                _ if start + sink.taken() >= end => return Ok(()),
                 _ if tries >= self.retries && !moved => break,
                 _ => {}
             }
@@ -533,11 +539,28 @@ fn part(file: &OpenFile, at: u64, len: u64) -> io::Result<Bytes> {
     Ok(Bytes::from(bytes))
 }
 
+/// Takes bytes in the order in which they come.
+pub(crate) trait Sink: Send {
+    fn take(&mut self, bytes: &[u8]);
+    /// So many so far.
+    fn taken(&self) -> u64;
+}
+
+impl Sink for Vec<u8> {
+    fn take(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn taken(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
 /// Appends what a body gives, at most `most` bytes.
 async fn take(
     mut stream: futures_util::stream::BoxStream<'static, object_store::Result<Bytes>>,
     most: u64,
-    bytes: &mut Vec<u8>,
+    sink: &mut dyn Sink,
     key: &str,
 ) -> io::Result<()> {
     let mut left = usize::try_from(most).unwrap_or(usize::MAX);
@@ -545,7 +568,7 @@ async fn take(
         let Some(piece) = stream.next().await else { break };
         let piece = piece.map_err(|error| from_client(&error, key))?;
         let piece = piece.get(..piece.len().min(left)).unwrap_or_default();
-        bytes.extend_from_slice(piece);
+        sink.take(piece);
         left -= piece.len();
     }
     Ok(())
