@@ -221,8 +221,15 @@ impl Blocks {
         state.under_way += 1;
         let range = from * BLOCK..(to * BLOCK).min(pack.len);
         let (blocks, name) = (self.clone(), pack.name.clone());
-        let mut arrivals =
-            Arrivals { blocks: self.clone(), pack: pack.id, since, next: from, to, taken: 0, block: Vec::new() };
+        let mut arrivals = Arrivals {
+            blocks: self.clone(),
+            pack: pack.id,
+            since,
+            next: from,
+            to,
+            taken: 0,
+            block: Vec::new(),
+        };
         runtime.spawn(async move {
             let fetched = blocks.0.client.fetch(&name, range, &mut arrivals).await;
             arrivals.end(&fetched);

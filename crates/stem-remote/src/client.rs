@@ -315,7 +315,8 @@ impl Client {
     ) -> io::Result<()> {
         let path = self.path(key);
         let failed = |error| from_client(&error, key);
-        let Grown { len, whole } = *grown.wait_for(|now| now.whole || now.len > PART).await.map_err(|_| stopped())?;
+        let Grown { len, whole } =
+            *grown.wait_for(|now| now.whole || now.len > PART).await.map_err(|_| stopped())?;
         if len <= PART {
             let _permit = self.parts.acquire().await;
             let bytes = part(file, 0, len)?;
@@ -498,10 +499,7 @@ fn stopped() -> io::Error {
     io::Error::other(stem_store::Stopped)
 }
 
-fn part_sent(
-    joined: Result<object_store::Result<()>, tokio::task::JoinError>,
-    key: &str,
-) -> io::Result<()> {
+fn part_sent(joined: Result<object_store::Result<()>, tokio::task::JoinError>, key: &str) -> io::Result<()> {
     let sent = joined.map_err(|_| told(io::ErrorKind::Other, "an upload ended without an answer"))?;
     sent.map_err(|error| from_client(&error, key))
 }

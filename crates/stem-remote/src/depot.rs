@@ -116,9 +116,8 @@ impl RemoteDepot {
     fn start(&self, id: PackId, file: &Arc<OpenFile>) -> io::Result<Growing> {
         let (grown, follow) = watch::channel(Grown { len: 0, whole: false });
         let (queue, client, file) = (self.queue.clone(), self.client.clone(), file.clone());
-        let task = runtime()?.spawn(async move {
-            client.upload_growing(&pack_key(id), &file, follow, &queue.given_up).await
-        });
+        let task = runtime()?
+            .spawn(async move { client.upload_growing(&pack_key(id), &file, follow, &queue.given_up).await });
         Ok(Growing { grown, task })
     }
 

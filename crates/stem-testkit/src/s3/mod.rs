@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use fault::{Fault, Faults, Injury, Match};
 
@@ -57,12 +57,26 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     pub(crate) faults: Faults,
     pub(crate) options: ServerOptions,
+    /// When the line is free again.
+    free: Mutex<Option<Instant>>,
     stop: AtomicBool,
 }
 
 impl Shared {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until so many bytes have gone over the line.
+    pub(crate) fn pass(&self, bytes: usize) {
+        let Some(line) = self.options.line else { return };
+        let takes = Duration::from_secs(1).mul_f64(bytes as f64 / line.max(1) as f64);
+        let now = Instant::now();
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = free.map_or(now, |free| free.max(now)) + takes;
+        *free = Some(until);
+        drop(free);
+        std::thread::sleep(until - now);
     }
 }
 
@@ -77,11 +91,13 @@ pub struct ServerOptions {
     pub page: usize,
     /// How far the clock is off, in seconds.
     pub clock: i64,
+    /// Bytes of answers that all connections together get in a second.
+    pub line: Option<u64>,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { conditional: true, latency: Duration::ZERO, page: 1000, clock: 0 }
+        Self { conditional: true, latency: Duration::ZERO, page: 1000, clock: 0, line: None }
     }
 }
 
@@ -105,6 +121,7 @@ impl S3Server {
             state: Mutex::default(),
             faults: Faults::default(),
             options,
+            free: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let inner = shared.clone();
