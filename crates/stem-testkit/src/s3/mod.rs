@@ -37,11 +37,14 @@ pub(crate) struct Stored {
     pub(crate) bytes: Arc<Vec<u8>>,
     /// When it came, in seconds since the epoch, by the right clock.
     pub(crate) at: u64,
+    /// Its entity tag, made once: as long as the object is, every read would hash it.
+    pub(crate) tag: String,
 }
 
 impl Stored {
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes: Arc::new(bytes), at: answer::seconds() }
+        let tag = answer::etag(&bytes);
+        Self { bytes: Arc::new(bytes), at: answer::seconds(), tag }
     }
 }
 
