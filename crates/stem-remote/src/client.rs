@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use object_store::path::Path;
 use object_store::{
     GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
 };
 use parking_lot::Mutex;
 use stem_fs::{OpenFile, Timestamp};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -30,7 +32,7 @@ use crate::wait::wait;
 
 /// Bytes of a part, of all but very long files; every service takes it.
 const PART: u64 = 8 << 20;
-/// Parts in memory and on their way at the same time.
+/// Parts in memory and on their way at the same time, of all files of a client.
 const PARTS: usize = 4;
 /// More parts than this are refused by S3 (10,000).
 const MOST_PARTS: u64 = 9_000;
@@ -63,6 +65,15 @@ pub(crate) struct Client {
     retries: usize,
     pause: Duration,
     patience: Duration,
+    parts: Arc<Semaphore>,
+}
+
+/// How far a file has grown that is uploaded meanwhile. What it has never changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grown {
+    pub(crate) len: u64,
+    /// Nothing follows.
+    pub(crate) whole: bool,
 }
 
 impl Client {
@@ -76,6 +87,7 @@ impl Client {
             patience: settings
                 .timeout
                 .saturating_mul(u32::try_from(settings.retries).unwrap_or(u32::MAX).saturating_add(PATIENCE)),
+            parts: Arc::new(Semaphore::new(PARTS)),
         }
     }
 
@@ -120,15 +132,21 @@ impl Client {
     }
 
     /// The bytes of a range; fewer only where the key ends before.
-    pub(crate) async fn fetch(&self, key: &str, range: Range<u64>) -> io::Result<Vec<u8>> {
+    pub(crate) async fn fetch_all(&self, key: &str, range: Range<u64>) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        if let Err(error) = self.fetch_into(key, range.end, &mut bytes, range.start).await {
+        self.fetch(key, range, &mut bytes).await?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a range, as they come; fewer only where the key ends before.
+    pub(crate) async fn fetch(&self, key: &str, range: Range<u64>, sink: &mut dyn Sink) -> io::Result<()> {
+        if let Err(error) = self.fetch_into(key, range.end, sink, range.start).await {
             match self.size(key).await {
-                Ok(Some((size, _))) if size <= range.start + bytes.len() as u64 => {}
+                Ok(Some((size, _))) if size <= range.start + sink.taken() => {}
                 _ => return Err(error),
             }
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Does something that can be done twice, again where that may help.
@@ -147,12 +165,12 @@ impl Client {
         }
     }
 
-    /// Appends what follows until `end`; `bytes` begins at the key's byte `start`.
-    async fn fetch_into(&self, key: &str, end: u64, bytes: &mut Vec<u8>, start: u64) -> io::Result<()> {
+    /// Appends what follows until `end`; what `sink` took began at the key's byte `start`.
+    async fn fetch_into(&self, key: &str, end: u64, sink: &mut dyn Sink, start: u64) -> io::Result<()> {
         let path = self.path(key);
         let mut tries = 0;
         for _ in 0..ROUNDS {
-            let at = start + bytes.len() as u64;
+            let at = start + sink.taken();
             if at >= end {
                 return Ok(());
             }
@@ -160,12 +178,12 @@ impl Client {
             // Tried again by the library, as far as that may help.
             let result =
                 self.store().get_opts(&path, options).await.map_err(|error| from_client(&error, key))?;
-            let taken = take(result.into_stream(), end - at, bytes, key).await;
-            let moved = start + bytes.len() as u64 > at;
+            let taken = take(result.into_stream(), end - at, sink, key).await;
+            let moved = start + sink.taken() > at;
             match taken {
                 Err(error) if !is_passing(&error) => return Err(error),
                 Err(error) if tries >= self.retries && !moved => return Err(error),
-                _ if start + bytes.len() as u64 >= end => return Ok(()),
+                _ if start + sink.taken() >= end => return Ok(()),
                 _ if tries >= self.retries && !moved => break,
                 _ => {}
             }
@@ -262,9 +280,23 @@ impl Client {
         len: u64,
         given_up: &AtomicBool,
     ) -> io::Result<()> {
-        let sent = self.send(key, file, len, given_up).await;
-        if given_up.load(Ordering::Acquire) {
-            return Err(io::Error::other(stem_store::Stopped));
+        let (_whole, grown) = watch::channel(Grown { len, whole: true });
+        self.upload_growing(key, file, grown, given_up).await
+    }
+
+    /// As [`upload`](Self::upload), of a file that still grows: parts go as soon as they are there. The key appears only once somebody has said that
+    /// the file is whole; it is given up when there is nobody left who could.
+    pub(crate) async fn upload_growing(
+        &self,
+        key: &str,
+        file: &OpenFile,
+        mut grown: watch::Receiver<Grown>,
+        given_up: &AtomicBool,
+    ) -> io::Result<()> {
+        let sent = self.send(key, file, &mut grown, given_up).await;
+        let Grown { len, whole } = *grown.borrow();
+        if !whole || given_up.load(Ordering::Acquire) {
+            return Err(sent.err().unwrap_or_else(stopped));
         }
         match (sent, self.size(key).await) {
             (Ok(()), Ok(Some((found, _)))) if found == len => Ok(()),
@@ -281,15 +313,27 @@ impl Client {
         }
     }
 
-    async fn send(&self, key: &str, file: &OpenFile, len: u64, given_up: &AtomicBool) -> io::Result<()> {
+    async fn send(
+        &self,
+        key: &str,
+        file: &OpenFile,
+        grown: &mut watch::Receiver<Grown>,
+        given_up: &AtomicBool,
+    ) -> io::Result<()> {
         let path = self.path(key);
         let failed = |error| from_client(&error, key);
+        let Grown { len, whole } =
+            *grown.wait_for(|now| now.whole || now.len > PART).await.map_err(|_| stopped())?;
         if len <= PART {
+            let _permit = self.parts.acquire().await;
             let bytes = part(file, 0, len)?;
             return self.store().put(&path, PutPayload::from_bytes(bytes)).await.map(drop).map_err(failed);
         }
+        // What grows is far from being so long.
+        let longest = if whole { len } else { 0 };
+        let size = PART.max(longest.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
         let mut upload = self.store().put_multipart(&path).await.map_err(failed)?;
-        let sent = self.send_parts(key, &mut *upload, file, len, given_up).await;
+        let sent = self.send_parts(key, &mut *upload, file, (size, grown), given_up).await;
         let done = match sent {
             Ok(()) => upload.complete().await.map(drop).map_err(failed),
             Err(error) => Err(error),
@@ -306,28 +350,45 @@ impl Client {
         key: &str,
         upload: &mut dyn MultipartUpload,
         file: &OpenFile,
-        len: u64,
+        (size, grown): (u64, &mut watch::Receiver<Grown>),
         given_up: &AtomicBool,
     ) -> io::Result<()> {
-        let size = PART.max(len.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
         let mut under_way = JoinSet::new();
         let mut at = 0;
-        while at < len || !under_way.is_empty() {
+        loop {
             if given_up.load(Ordering::Acquire) {
-                return Err(io::Error::other(stem_store::Stopped));
+                return Err(stopped());
             }
-            if at < len && under_way.len() < PARTS {
-                let step = size.min(len - at);
+            let Grown { len, whole } = *grown.borrow_and_update();
+            let step = size.min(len.saturating_sub(at));
+            if step == size || (whole && step > 0) {
+                // Memory is taken only with leave to send.
+                let permit = self.parts.clone().acquire_owned().await;
                 let bytes = part(file, at, step)?;
-                under_way.spawn(upload.put_part(PutPayload::from_bytes(bytes)));
+                let sending = upload.put_part(PutPayload::from_bytes(bytes));
+                under_way.spawn(async move {
+                    let sent = sending.await;
+                    drop(permit);
+                    sent
+                });
                 at += step;
-            } else if let Some(joined) = under_way.join_next().await {
-                let sent =
-                    joined.map_err(|_| told(io::ErrorKind::Other, "an upload ended without an answer"))?;
-                sent.map_err(|error| from_client(&error, key))?;
+                while let Some(joined) = under_way.try_join_next() {
+                    part_sent(joined, key)?;
+                }
+            } else if whole {
+                let Some(joined) = under_way.join_next().await else { return Ok(()) };
+                part_sent(joined, key)?;
+            } else if under_way.is_empty() {
+                grown.changed().await.map_err(|_| stopped())?;
+            } else {
+                let (joined, more) = (std::pin::pin!(under_way.join_next()), std::pin::pin!(grown.changed()));
+                match select(joined, more).await {
+                    Either::Left((Some(joined), _)) => part_sent(joined, key)?,
+                    Either::Left((None, _)) => {}
+                    Either::Right((more, _)) => more.map_err(|_| stopped())?,
+                }
             }
         }
-        Ok(())
     }
 
     /// Every key below `key`.
@@ -464,6 +525,15 @@ impl Client {
     }
 }
 
+fn stopped() -> io::Error {
+    io::Error::other(stem_store::Stopped)
+}
+
+fn part_sent(joined: Result<object_store::Result<()>, tokio::task::JoinError>, key: &str) -> io::Result<()> {
+    let sent = joined.map_err(|_| told(io::ErrorKind::Other, "an upload ended without an answer"))?;
+    sent.map_err(|error| from_client(&error, key))
+}
+
 /// An error of the last request of an upload that was done twice: the second one finds no upload any more.
 fn is_passing_or_gone(error: &io::Error) -> bool {
     is_passing(error) || error.kind() == io::ErrorKind::NotFound
@@ -497,11 +567,28 @@ fn part(file: &OpenFile, at: u64, len: u64) -> io::Result<Bytes> {
     Ok(Bytes::from(bytes))
 }
 
+/// Takes bytes in the order in which they come.
+pub(crate) trait Sink: Send {
+    fn take(&mut self, bytes: &[u8]);
+    /// So many so far.
+    fn taken(&self) -> u64;
+}
+
+impl Sink for Vec<u8> {
+    fn take(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn taken(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
 /// Appends what a body gives, at most `most` bytes.
 async fn take(
     mut stream: futures_util::stream::BoxStream<'static, object_store::Result<Bytes>>,
     most: u64,
-    bytes: &mut Vec<u8>,
+    sink: &mut dyn Sink,
     key: &str,
 ) -> io::Result<()> {
     let mut left = usize::try_from(most).unwrap_or(usize::MAX);
@@ -509,7 +596,7 @@ async fn take(
         let Some(piece) = stream.next().await else { break };
         let piece = piece.map_err(|error| from_client(&error, key))?;
         let piece = piece.get(..piece.len().min(left)).unwrap_or_default();
-        bytes.extend_from_slice(piece);
+        sink.take(piece);
         left -= piece.len();
     }
     Ok(())

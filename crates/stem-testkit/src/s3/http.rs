@@ -199,6 +199,12 @@ fn serve_one(
                 out.flush()?;
             }
         }
+        _ if shared.options.line.is_some() => {
+            for piece in bytes.chunks(64 << 10) {
+                shared.pass(piece.len());
+                out.write_all(piece)?;
+            }
+        }
         _ => out.write_all(&bytes)?,
     }
     Ok(beyond == 0)
