@@ -8,11 +8,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use stem_testkit::s3::{Fault, Injury, Match};
+use stem_testkit::s3::{Fault, Injury, Match, ServerOptions};
 use stemvault::format::stamp::Stamp;
 use stemvault::{
-    Base, GcOptions, IdPrefix, ObjectStoreExt as _, PackingOptions, PushOptions, Silent, UndoOptions, Vault,
-    VerifyOptions, open_store,
+    Base, CopyOptions, CopyPlace, GcOptions, IdPrefix, ObjectStoreExt as _, PackingOptions, PushOptions,
+    Silent, UndoOptions, Vault, VerifyOptions, open_store,
 };
 use stemvault_tests::bucket::{Service, configure, inner};
 use stemvault_tests::repo::Repo;
@@ -77,14 +77,75 @@ fn what_is_pushed_comes_back_as_it_was() {
         repo.vault.stash().undo(UndoOptions::default(), &Silent).unwrap();
         assert_eq!((repo.texts().len(), stash(&repo)), (0, 1), "{name}");
         // Partly packed beside it, where there is something loose.
-        repo.vault.pack(&PackingOptions { all: true, ..PackingOptions::default() }, &Silent).unwrap();
+        let packed = repo.vault.pack(&PackingOptions { all: true, ..PackingOptions::default() }, &Silent);
+        assert_eq!(packed.is_err(), name == "mirror", "{name}: a copy of a mirror would leave it");
         repo.apply("0");
         assert!(repo.tree() == work, "{name}");
         let verified = repo.vault.verify(&VerifyOptions::default(), &Silent).unwrap();
         assert!(!verified.is_damaged() && verified.objects >= 12, "{name}: {verified:?}");
         assert_eq!(repo.push().files_stashed, 12, "{name}");
-        drop(repo);
     }
+}
+
+/// Something like a preset.
+fn preset(number: u32) -> String {
+    format!("{{\"preset\":{number},\"name\":\"Bass {number}\",\"cutoff\":0.5}}")
+}
+
+fn presets(repo: &Repo, count: u32) {
+    for number in 0..count {
+        repo.write(format!("presets/{}/{number}.json", number / 100), preset(number));
+    }
+}
+
+#[test]
+fn ten_thousand_small_files_are_a_handful_of_requests_each_way() {
+    // 40 ms for each request: an hour, if each file cost some.
+    let service =
+        Service::start(ServerOptions { latency: Duration::from_millis(40), ..ServerOptions::default() });
+    let mut repo = Repo::in_memory();
+    configure(repo.root(), &service.url("writer", ""));
+    repo.reopen();
+    presets(&repo, 10_000);
+    let before = service.server.requests();
+    assert_eq!(repo.push().files_stashed, 10_000);
+    let pushed = service.server.requests() - before;
+    // A marker, a probe, lists, and a pack or two with their indices.
+    assert!(pushed <= 60, "{pushed} requests for a push");
+    // Another machine, which has nothing but the configuration and the entry.
+    configure(repo.root(), &service.url("reader", ""));
+    let before = service.server.requests();
+    repo.reopen();
+    assert!(repo.pop("0").dropped);
+    let popped = service.server.requests() - before;
+    // The marker, a list, the indices; the packs hold two megabytes, which come by the mebibyte.
+    assert!(popped <= 60, "{popped} requests for a pop");
+    assert_eq!(repo.texts().len(), 10_000);
+
+    let local = format!("sharded:{}", service.scratch.path().join("local").display());
+    let all = CopyOptions::default();
+    let place = |url: &str, source: bool| {
+        let here = Path::new(".");
+        if source { CopyPlace::source(url, here) } else { CopyPlace::target(url, here) }.unwrap()
+    };
+    let s3 = service.url("reader", "");
+    let before = service.server.requests();
+    let copied = copy(&place(&s3, true), &place(&local, false), &all, &Silent).unwrap();
+    let down = service.server.requests() - before;
+    assert!(copied.is_complete() && down <= 60, "{down} requests for a copy down: {copied:?}");
+    let upward = service.url("third", "").replace("bucket/studio", "bucket/mirror");
+    let before = service.server.requests();
+    let copied = copy(&place(&local, true), &place(&upward, false), &all, &Silent).unwrap();
+    let up = service.server.requests() - before;
+    assert!(copied.is_complete() && up <= 60, "{up} requests for a copy up: {copied:?}");
+    let there = open_store(&upward.parse().unwrap(), Base::Directory(Path::new("."))).unwrap();
+    assert_eq!(there.ids(&IdPrefix::ALL).unwrap().len(), 10_000);
+    // One of them, by a client that has only its indices.
+    let id = there.ids(&IdPrefix::ALL).unwrap()[4_321];
+    let before = service.server.requests();
+    assert!(there.get(&id, 1 << 20).unwrap().is_some());
+    let one = service.server.requests() - before;
+    assert!(one <= 3, "{one} requests for one small object");
 }
 
 fn away(service: &Service) {

@@ -212,6 +212,14 @@ pub(crate) fn is_read_only(url: &StoreUrl) -> bool {
     }
 }
 
+/// Whether the repository's own loose objects are one of several copies.
+pub(crate) fn mirrors_loose(url: &StoreUrl) -> bool {
+    inner_keys(&url.scheme)
+        .iter()
+        .filter_map(|key| inner(url, key).ok())
+        .any(|inner| url.scheme == "mirror" && is_within_repository(&inner) || mirrors_loose(&inner))
+}
+
 /// Whether a relative directory is one of the repository's and not where a cache may lie.
 fn is_loose_in_repository(location: &str) -> bool {
     let path = Path::new(location);

@@ -12,8 +12,8 @@ use stem_store::{Maintain, MemoryStore};
 
 use crate::error::{Error, Result};
 use crate::layered::{
-    inner_exist, is_layer, is_read_only, open_mirror, open_read_only, open_retry, open_tiered, unsuitable,
-    with_metadata,
+    inner_exist, is_layer, is_read_only, mirrors_loose, open_mirror, open_read_only, open_retry, open_tiered,
+    unsuitable, with_metadata,
 };
 use crate::pack_options::pack_options;
 use crate::url::StoreUrl;
@@ -161,7 +161,8 @@ pub struct RepositoryStores {
 /// Opens the stores of the repository at `root`: the one that `url` names, which is written to, and the other side (packs
 /// beside loose objects, loose objects beside packs, both beside any other store), which is read with it.
 ///
-/// Beside a store that refuses changes nothing of the repository's can be changed either.
+/// Beside a store that refuses changes nothing of the repository's can be changed either; beside a mirror of its loose objects these and
+/// the packs cannot be changed by themselves.
 ///
 /// # Errors
 ///
@@ -173,6 +174,10 @@ pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
     }
     let written = open_store(url, Base::Repository(root))?;
     let read_only = is_read_only(url);
+    // Moving objects between the two would take them out of one part of a mirror.
+    let fixed = |store: AnyStore| -> AnyStore {
+        if mirrors_loose(url) { Arc::new(ReadOnly::new(store)) } else { store }
+    };
     let beside = |scheme: &str, location: &str| {
         // The same ids on both sides, or neither would find what the other has.
         let hash = ("hash".to_owned(), written.capabilities().algorithm.name().to_owned());
@@ -195,7 +200,7 @@ pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
             let (loose, packs) = (beside("sharded", ".muse/objects")?, beside("pack", "")?);
             let here = Arc::new(Overlay::new(Arc::clone(&loose), Arc::clone(&packs))?) as AnyStore;
             let all = Arc::new(Overlay::new(Arc::clone(&written), here)?);
-            Ok(RepositoryStores { all, loose, packs })
+            Ok(RepositoryStores { all, loose: fixed(loose), packs: fixed(packs) })
         }
         _ => Err(invalid(
             url,

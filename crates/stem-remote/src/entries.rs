@@ -123,7 +123,7 @@ async fn read_head(client: Shared, key: EntryKey) -> io::Result<Vec<u8>> {
     loop {
         let from = bytes.len() as u64;
         if end > from {
-            bytes.extend(client.fetch(&key_of(name), from..end).await?);
+            bytes.extend(client.fetch_all(&key_of(name), from..end).await?);
         }
         let problem = match decode_head(&bytes) {
             Ok(Ok(head)) => return Ok(head.to_vec()),
