@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on panics")]
 
 pub mod binary;
+#[cfg(unix)]
+pub mod bucket;
 pub mod child;
 pub mod database;
 pub mod golden;

@@ -65,7 +65,8 @@ impl Shell {
         for name in ["NO_COLOR", "CLICOLOR_FORCE", "MUSE_REPO_ROOT", "DATABASE_URL", "TERM", "COLUMNS"] {
             shell.env_remove(name);
         }
-        let output = shell.env("LC_ALL", "C").output().unwrap();
+        let output =
+            shell.env("LC_ALL", "C").env("XDG_CACHE_HOME", self.root.join("cache")).output().unwrap();
         let root = self.root.display().to_string();
         let mut said = String::from_utf8(output.stdout).unwrap().replace(&root, MUSIC);
         if !said.is_empty() && !said.ends_with('\n') {

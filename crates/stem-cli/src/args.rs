@@ -21,8 +21,8 @@ pub(crate) use bench::{BenchArgs, DemoArgs};
 pub(crate) use copy::CopyArgs;
 pub(crate) use inspect::{DiffArgs, PageArgs, ShowArgs, StatusArgs, ViewArgs};
 pub(crate) use stash::{
-    ApplyArgs, Compression, ExportArgs, ImportArgs, OnConflict, PushOptions, StashArgs, StashCommand,
-    UndoArgs,
+    ApplyArgs, Compression, ExportArgs, FetchArgs, ImportArgs, OnConflict, PushOptions, StashArgs,
+    StashCommand, UndoArgs,
 };
 pub(crate) use store::{GcArgs, ObjectCommand, PackArgs, VerifyArgs};
 pub(crate) use unread::Unread;
@@ -227,7 +227,7 @@ mod tests {
             assert!(cli.global.json, "{words:?}");
             assert_eq!(cli.global.repo, Some(PathBuf::from("x")), "{words:?}");
             let Some(Command::Stash(args)) = cli.command else { panic!("{words:?}") };
-            assert!(matches!(args.command, Some(StashCommand::List)), "{words:?}");
+            assert!(matches!(args.command, Some(StashCommand::List(_))), "{words:?}");
         }
     }
 
@@ -241,6 +241,19 @@ mod tests {
         let Some(StashCommand::Push(push)) = args.command else { panic!() };
         assert_eq!(push.paths, ["a.wav", "--keep"]);
         assert!(!push.options.keep);
+    }
+
+    #[test]
+    fn a_remote_need_not_be_named() {
+        let args = stash(&["stash", "push", "--to", "-m", "x"]);
+        let Some(StashCommand::Push(push)) = args.command else { panic!() };
+        assert_eq!((push.options.to.as_deref(), push.options.message.as_deref()), (Some(""), Some("x")));
+        let args = stash(&["stash", "--to", "studio"]);
+        assert_eq!((args.options.to.as_deref(), args.command.is_none()), (Some("studio"), true));
+        let Some(StashCommand::Drop(drop)) = stash(&["stash", "drop", "3", "--remote"]).command else { panic!() };
+        assert_eq!((drop.reference.as_deref(), drop.remote.as_deref()), (Some("3"), Some("")));
+        let Some(StashCommand::List(list)) = stash(&["stash", "list"]).command else { panic!() };
+        assert_eq!(list.remote, None);
     }
 
     #[test]

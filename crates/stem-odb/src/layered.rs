@@ -11,7 +11,7 @@ use stem_layers::{Mirror, ReadOnly, Retry, RetryPolicy, TierOptions, Tiered, Wri
 use stem_store::{ErrorKind, Operation};
 
 use crate::error::{Error, Result};
-use crate::registry::{AnyStore, Base, invalid, open_existing, open_store};
+use crate::registry::{AnyStore, Base, invalid, is_remote, is_within_repository, open_existing, open_store};
 use crate::secret::hide_passwords;
 use crate::url::StoreUrl;
 
@@ -19,6 +19,8 @@ use crate::url::StoreUrl;
 const MAX_INNER: usize = 4096;
 /// The stores of a mirror, by the names of their options.
 const MIRRORS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+/// Where a repository's own cache may lie inside of it.
+const IN_REPOSITORY: &str = ".muse/stem/tier";
 /// Most tries of `retry:`.
 const MAX_TRIES: u32 = 20;
 
@@ -125,6 +127,10 @@ pub(crate) fn open_tiered(url: &StoreUrl, base: Base<'_>) -> Result<AnyStore> {
     } else {
         url.location.clone()
     };
+    if cache_url.location.starts_with(IN_REPOSITORY) && matches!(base, Base::Repository(_)) {
+        // A place of our own, and no mount point that could be empty because its disk is not there.
+        Dir::create_all(&owned.path().join(IN_REPOSITORY))?;
+    }
     let cache = open_store(&cache_url, base)?;
     let place = Path::new(&place);
     let state = Dir::create_all(&owned.path().join(place))?;
@@ -147,10 +153,111 @@ fn identity(url: &StoreUrl, at: Option<&Path>) -> String {
     {
         full.clone_into(&mut named.location);
     }
-    if !is_layer(&url.scheme) {
+    if is_layer(&url.scheme) {
+        named = each_inner(named, &|mut inner| {
+            inner.options.remove("metadata");
+            inner
+        });
+    } else {
         named.options.retain(|key, _| key == "endpoint");
     }
     hide_passwords(&named.to_string())
+}
+
+/// The options of a layer that hold the URL of a store.
+fn inner_keys(scheme: &str) -> &'static [&'static str] {
+    match scheme {
+        "tiered" => &["cache", "remote"],
+        "mirror" => &MIRRORS,
+        "readonly" | "retry" => &["store"],
+        _ => &[],
+    }
+}
+
+/// The URL with each store inside, at any depth, replaced. What cannot be understood stays; opening it tells why.
+fn each_inner(mut url: StoreUrl, change: &dyn Fn(StoreUrl) -> StoreUrl) -> StoreUrl {
+    for key in inner_keys(&url.scheme) {
+        if let Some(value) = url.options.get_mut(*key)
+            && value.len() <= MAX_INNER
+            && let Ok(inner) = value.parse::<StoreUrl>()
+        {
+            *value = change(each_inner(inner, change)).to_string();
+        }
+    }
+    url
+}
+
+/// The URL of a repository's own store, so that every store in a bucket inside of it tells permission bits and times:
+/// what comes back into the working tree has those that it had.
+pub(crate) fn with_metadata(url: StoreUrl) -> StoreUrl {
+    let told = |mut url: StoreUrl| {
+        if is_remote(&url) {
+            url.options.entry("metadata".into()).or_insert_with(|| "true".into());
+        }
+        url
+    };
+    told(each_inner(url, &told))
+}
+
+/// Whether nothing can be put into this store, whatever its parts are.
+pub(crate) fn is_read_only(url: &StoreUrl) -> bool {
+    match url.scheme.as_str() {
+        "readonly" => true,
+        "retry" => inner(url, "store").is_ok_and(|inner| is_read_only(&inner)),
+        "mirror" => {
+            let keys = MIRRORS.iter().filter(|key| url.options.contains_key(**key));
+            keys.into_iter().any(|key| inner(url, key).is_ok_and(|inner| is_read_only(&inner)))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the repository's own loose objects are one of several copies.
+pub(crate) fn mirrors_loose(url: &StoreUrl) -> bool {
+    inner_keys(&url.scheme)
+        .iter()
+        .filter_map(|key| inner(url, key).ok())
+        .any(|inner| url.scheme == "mirror" && is_within_repository(&inner) || mirrors_loose(&inner))
+}
+
+/// Whether a relative directory is one of the repository's and not where a cache may lie.
+fn is_loose_in_repository(location: &str) -> bool {
+    let path = Path::new(location);
+    let mut parts = path.components().filter(|part| !matches!(part, std::path::Component::CurDir));
+    let first = parts.next();
+    matches!(first, Some(std::path::Component::Normal(_))) && !path.starts_with(IN_REPOSITORY)
+}
+
+/// Why the parts of a store that is made of stores cannot be a repository's own, if they cannot.
+pub(crate) fn unsuitable(url: &StoreUrl) -> Option<&'static str> {
+    for key in inner_keys(&url.scheme) {
+        let Ok(inner) = inner(url, key) else { continue };
+        if url.scheme == "tiered" && *key == "cache" && is_within_repository(&inner) {
+            // `stem pack` takes objects away from there, also those that wait to be sent; `stem unpack` puts some.
+            return Some(
+                "the cache may not be .muse/objects, which other commands move objects out of: give it a directory of \
+                 its own, such as cache=sharded:.muse/stem/tier/objects",
+            );
+        }
+        if url.scheme == "tiered"
+            && *key == "cache"
+            && (is_loose_in_repository(&inner.location) || is_loose_in_repository(&url.location))
+        {
+            return Some(
+                "a cache inside of the repository, and its state, have to lie below .muse/stem/tier, where no push and no \
+                 collection takes them for files: tiered:.muse/stem/tier/state?cache=sharded:.muse/stem/tier/objects&…",
+            );
+        }
+        if inner.scheme == "pack" && is_within_repository(&inner) {
+            return Some(
+                "the repository's own packs are read in any case; name sharded:.muse/objects, or another directory",
+            );
+        }
+        if let Some(why) = unsuitable(&inner) {
+            return Some(why);
+        }
+    }
+    None
 }
 
 /// Whether the cause is a name that nothing has.
@@ -207,11 +314,7 @@ pub(crate) fn open_retry(url: &StoreUrl, base: Base<'_>) -> Result<AnyStore> {
 /// That the stores within are there; see [`open_existing`].
 pub(crate) fn inner_exist(url: &StoreUrl, base: Base<'_>) -> Result<()> {
     // What a tier has in front may be made anew, and what is behind it may be away.
-    let keys: &[&str] = match url.scheme.as_str() {
-        "mirror" => &MIRRORS,
-        "readonly" | "retry" => &["store"],
-        _ => &[],
-    };
+    let keys = if url.scheme == "tiered" { &[] } else { inner_keys(&url.scheme) };
     keys.iter()
         .filter(|key| url.options.contains_key(**key))
         .try_for_each(|key| open_existing(&inner(url, key)?, base).map(drop))

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use stem_fs::{Dir, RelPath};
 use stem_hash::Algorithm;
-use stem_layers::Overlay;
+use stem_layers::{Overlay, ReadOnly};
 use stem_pack::PackStore;
 use stem_sharded::{Options, ShardedStore};
 use stem_store::{Maintain, MemoryStore};
 
 use crate::error::{Error, Result};
-use crate::layered::{inner_exist, open_mirror, open_read_only, open_retry, open_tiered};
+use crate::layered::{
+    inner_exist, is_layer, is_read_only, mirrors_loose, open_mirror, open_read_only, open_retry, open_tiered,
+    unsuitable, with_metadata,
+};
 use crate::pack_options::pack_options;
 use crate::url::StoreUrl;
 
@@ -156,24 +159,31 @@ pub struct RepositoryStores {
 }
 
 /// Opens the stores of the repository at `root`: the one that `url` names, which is written to, and the other side (packs
-/// beside loose objects, loose objects beside packs), which is read with it.
+/// beside loose objects, loose objects beside packs, both beside any other store), which is read with it.
+///
+/// Beside a store that refuses changes nothing of the repository's can be changed either; beside a mirror of its loose objects these and
+/// the packs cannot be changed by themselves.
 ///
 /// # Errors
 ///
-/// Also [`Error::InvalidUrl`] for a store of another kind.
+/// Also [`Error::InvalidUrl`] for a store that cannot be a repository's own.
 pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
-    let mut url = url.clone();
-    if is_remote(&url) {
-        // What comes back into the working tree has the permission bits and times that it had.
-        url.options.entry("metadata".into()).or_insert_with(|| "true".into());
+    let url = &with_metadata(url.clone());
+    if let Some(why) = unsuitable(url) {
+        return Err(invalid(url, why));
     }
-    let url = &url;
     let written = open_store(url, Base::Repository(root))?;
+    let read_only = is_read_only(url);
+    // Moving objects between the two would take them out of one part of a mirror.
+    let fixed = |store: AnyStore| -> AnyStore {
+        if mirrors_loose(url) { Arc::new(ReadOnly::new(store)) } else { store }
+    };
     let beside = |scheme: &str, location: &str| {
         // The same ids on both sides, or neither would find what the other has.
         let hash = ("hash".to_owned(), written.capabilities().algorithm.name().to_owned());
         let url = StoreUrl { scheme: scheme.into(), location: location.into(), options: [hash].into() };
-        open_store(&url, Base::Repository(root))
+        let store = open_store(&url, Base::Repository(root))?;
+        Ok::<AnyStore, Error>(if read_only { Arc::new(ReadOnly::new(store)) } else { store })
     };
     match url.scheme.as_str() {
         "sharded" => {
@@ -186,21 +196,35 @@ pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
             let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&loose))?);
             Ok(RepositoryStores { all, loose, packs: written })
         }
-        _ if is_remote(url) => {
+        scheme if is_remote(url) || is_layer(scheme) => {
             let (loose, packs) = (beside("sharded", ".muse/objects")?, beside("pack", "")?);
             let here = Arc::new(Overlay::new(Arc::clone(&loose), Arc::clone(&packs))?) as AnyStore;
             let all = Arc::new(Overlay::new(Arc::clone(&written), here)?);
-            Ok(RepositoryStores { all, loose, packs })
+            Ok(RepositoryStores { all, loose: fixed(loose), packs: fixed(packs) })
         }
-        _ => {
-            Err(invalid(url, "a repository keeps its objects in a sharded: or a pack: store, or in a bucket"))
-        }
+        _ => Err(invalid(
+            url,
+            "a repository keeps its objects in a sharded: or a pack: store, in a bucket, or in a store made of those",
+        )),
     }
 }
 
 /// Whether the store is one in a bucket, which other machines use too.
 pub fn is_remote(url: &StoreUrl) -> bool {
     matches!(url.scheme.as_str(), "s3" | "gs" | "az" | "file")
+}
+
+/// What a store in a bucket holds beside its objects.
+///
+/// # Errors
+///
+/// [`Error::InvalidUrl`] for a store of another kind; what the service says.
+#[cfg(feature = "remote")]
+pub fn open_bucket(url: &StoreUrl) -> Result<stem_remote::Bucket> {
+    if !is_remote(url) {
+        return Err(invalid(url, "it is no store in a bucket: write s3://…, gs://…, az://… or file:///DIR"));
+    }
+    remote::bucket(url)
 }
 
 /// Removes everything that a store in a bucket holds. Only for one that was made to be measured: the last part of its name must
@@ -239,6 +263,13 @@ mod remote {
         let packs = pack_options(&packs).map_err(|problem| invalid(url, problem))?;
         let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
         Ok(stem_remote::open(&location, &packs)?)
+    }
+
+    pub(super) fn bucket(url: &StoreUrl) -> Result<stem_remote::Bucket> {
+        let (packs, rest) = split(url);
+        pack_options(&packs).map_err(|problem| invalid(url, problem))?;
+        let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
+        Ok(stem_remote::Bucket::open(&location)?)
     }
 
     pub(super) fn erase(url: &StoreUrl) -> Result<()> {

@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use stem_fs::{OpenFile, TempFile, Timestamp};
@@ -61,6 +62,22 @@ pub trait Depot: Debug + Send + Sync {
     /// Makes sure that packs of this store may be written: called before the first one is begun, and then no more.
     fn prepare(&self) -> io::Result<()>;
 
+    /// A pack begins to grow: what is written to this file is going to be [submitted](Self::submit) or [abandoned](Self::abandon). A depot may
+    /// carry bytes over as they come; nothing of them may be visible in it before the pack is submitted.
+    fn begin(&self, id: PackId, file: &Arc<OpenFile>) {
+        let _ = (id, file);
+    }
+
+    /// So many bytes of a growing pack stand in its file, and will not change.
+    fn grown(&self, id: PackId, len: u64) {
+        let _ = (id, len);
+    }
+
+    /// A growing pack will never be whole.
+    fn abandon(&self, id: PackId) {
+        let _ = id;
+    }
+
     /// Takes a pack over and returns, waiting at most until few enough others are on their way. A pack becomes visible in the depot after all that
     /// were submitted before it, and never if one of these failed.
     fn submit(&self, job: DepotJob) -> io::Result<()>;
@@ -98,4 +115,9 @@ pub trait DepotFile: Debug + Send + Sync {
 
     /// What was read here was damaged: it is to be fetched again.
     fn forget(&self, offset: u64);
+
+    /// These bytes are going to be read soon, in this order, `fresh` or not. Waits for nothing.
+    fn expect(&self, range: Range<u64>, fresh: bool) {
+        let _ = (range, fresh);
+    }
 }

@@ -11,11 +11,11 @@ use stem_store::{FileMetadata, ObjectStat, Operation};
 
 use crate::catalog::Hit;
 use crate::crew;
-use crate::format::{Attributes, ChunkEntry, Codec, Kind, chunk_id, dictionary_tag};
+use crate::format::{Attributes, ChunkEntry, Codec, Kind, RECORD_HEADER_LEN, chunk_id, dictionary_tag};
 use crate::handle::{Core, TRIES};
 use crate::index::{IndexEntry, Want};
 use crate::lane::{Held, Small};
-use crate::record::{Bad, PackFile, Record, Spot};
+use crate::record::{Bad, Bytes, PackFile, Record, Spot};
 use crate::tools::Dictionary;
 
 /// The kinds that answer for an object.
@@ -419,6 +419,38 @@ impl Core {
         hasher.finish()
     }
 
+    /// Tells a depot what is going to be read for this list, so that it need not find out range by range. Mostly the chunks of an object lie one
+    /// after the other; no more is asked for than the object is long.
+    pub(crate) fn announce(&self, list: &Record, purpose: Purpose) {
+        if self.depot.is_none() {
+            return;
+        }
+        let len = list.header.raw_len;
+        let ends = || -> Result<_, Bad> {
+            let mut walk = list.chunk_list()?;
+            let first = walk.next()?;
+            let last = if walk.seek(len.saturating_sub(1))? { walk.next()? } else { None };
+            Ok(first.zip(last))
+        };
+        // What fails is said when it is read.
+        let Ok(Some((first, last))) = ends() else { return };
+        let snapshot = self.catalog.current();
+        let place = |id: &ObjectId| {
+            let hits = self.catalog.find(&snapshot, id, Want::Chunk, &self.place).ok()?;
+            hits.into_iter().next()
+        };
+        let (Some(first), Some(last)) = (place(&first.id), place(&last.id)) else { return };
+        let Ok(spot) = first.spot(&self.catalog.open_files) else { return };
+        let Bytes::Far { file, .. } = &spot.pack.file else { return };
+        let start = first.entry.offset;
+        let mut end = start.saturating_add(len);
+        if last.pack.id == first.pack.id {
+            let record = RECORD_HEADER_LEN as u64 + last.entry.stored_len().unwrap_or(0);
+            end = end.min(last.entry.offset.saturating_add(record));
+        }
+        file.expect(start..end, purpose != Purpose::Read);
+    }
+
     /// Decodes the chunks of a list on all cores and shows them in order.
     pub(crate) fn each_chunk(
         &self,
@@ -427,6 +459,7 @@ impl Core {
         show: &mut dyn FnMut(&[u8]) -> Result<(), Bad>,
     ) -> Result<(), Bad> {
         record.check_payload()?;
+        self.announce(record, purpose);
         let mut walk = record.chunk_list()?;
         let buffers = parking_lot::Mutex::new(Vec::new());
         crew::ordered(

@@ -7,6 +7,7 @@ use stem_fs::RelPath;
 use stem_hash::{IdPrefix, ObjectId};
 use stem_store::{Error, ErrorKind, Operation, Result, Verified};
 
+use crate::catalog::Hit;
 use crate::handle::{Core, TRIES};
 use crate::index::Want;
 use crate::lookup::Purpose;
@@ -125,7 +126,9 @@ impl Core {
         for id in ids {
             let hits = self.catalog.find(&snapshot, id, Want::Object, &self.place);
             let hits = hits.map_err(|bad| self.bad(Operation::Stat, id, bad))?;
-            places.push(hits.into_iter().map(|hit| (hit.pack.id, hit.entry.offset)).next());
+            // Packs of a depot as they came: what was put at the same time lies mixed, across packs too, and is read at the same time then.
+            let place = |hit: Hit| (hit.pack.depot_since(), hit.pack.id, hit.entry.offset);
+            places.push(hits.into_iter().map(place).next());
         }
         let mut order: Vec<usize> = (0..ids.len()).collect();
         order.sort_by_key(|&at| places.get(at).copied().flatten());

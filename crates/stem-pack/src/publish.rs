@@ -38,7 +38,7 @@ impl Core {
         }
         let mut writer = match open.take() {
             Some(writer) => writer,
-            None => PackWriter::create(&self.place, self.algorithm, self.metadata()).map_err(failed)?,
+            None => self.new_pack().map_err(failed)?,
         };
         let appended = append(&mut writer).and_then(|value| writer.commit().map(|()| value));
         match appended {
@@ -62,6 +62,14 @@ impl Core {
                 Err(failed(error))
             }
         }
+    }
+
+    fn new_pack(&self) -> std::result::Result<PackWriter, AppendError> {
+        let mut writer = PackWriter::create(&self.place, self.algorithm, self.metadata())?;
+        if let Some(depot) = &self.depot {
+            writer.grow_in(depot);
+        }
+        Ok(writer)
     }
 
     /// Publishes the pack of a lane, whose lock the caller holds. When that fails, everything in the lane is given up.
@@ -94,7 +102,7 @@ impl Core {
         if let Some(depot) = &self.depot {
             return self.hand_over(depot, finished);
         }
-        let FinishedPack { mut temp, file, index, covered } = finished;
+        let FinishedPack { mut temp, file, index, covered, .. } = finished;
         temp.sync()?;
         // What other processes published and lists here name: their names become durable before ours.
         self.catalog.settle(&dir)?;
@@ -116,7 +124,7 @@ impl Core {
         depot: &Arc<dyn Depot>,
         finished: FinishedPack,
     ) -> std::result::Result<(), AppendError> {
-        let FinishedPack { temp, file, index, covered } = finished;
+        let FinishedPack { temp, file, index, covered, growing } = finished;
         let stored = DepotPack { id: covered.id, len: covered.len, since: None };
         let pack = Arc::new(Pack::in_depot(depot, stored, false));
         pack.adopt(&file, &self.catalog.open_files);
@@ -131,6 +139,9 @@ impl Core {
         self.catalog.added(pack);
         let Bytes::Here(file) = file.file else { return Ok(()) };
         let job = DepotJob { id: covered.id, file, held: temp, len: covered.len, index: bytes, done };
+        if let Some(growing) = growing {
+            growing.hand_over();
+        }
         depot.submit(job).map_err(|error| {
             self.mark_lost();
             stem_fs::Error::new("upload", "packs", error).into()

@@ -41,6 +41,7 @@ impl Core {
             }
             Some(Located::List(record)) => {
                 let len = record.header.raw_len;
+                self.announce(&record, Purpose::Read);
                 let walk = record.chunk_list().map_err(|bad| self.bad(Operation::Read, id, bad))?;
                 let chunks = Chunks::new(self.clone(), walk, len);
                 let stream =

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use stem_fs::{RelPath, TempFile};
 use stem_hash::{Algorithm, ObjectId};
 
+use crate::depot::Depot;
 use crate::format::{
     Attributes, Codec, EncodedChunkList, FooterBuilder, FormatError, Kind, MAX_PACK_RECORDS, Metadata,
     PackHeader, PackId, PayloadCheck, PayloadHasher, Place, RecordHeader,
@@ -57,6 +58,29 @@ impl From<ReadError> for AppendError {
     }
 }
 
+/// Tells a depot of a pack that grows, and that it never will be whole if that is so.
+#[derive(Debug)]
+pub(crate) struct Growing {
+    depot: Arc<dyn Depot>,
+    id: PackId,
+    handed_over: bool,
+}
+
+impl Growing {
+    /// The depot takes care of it from now on.
+    pub(crate) fn hand_over(mut self) {
+        self.handed_over = true;
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        if !self.handed_over {
+            self.depot.abandon(self.id);
+        }
+    }
+}
+
 /// A pack in a temporary file.
 #[derive(Debug)]
 pub(crate) struct PackWriter {
@@ -71,6 +95,7 @@ pub(crate) struct PackWriter {
     /// Records since then.
     fresh: Vec<(RecordHeader, u64)>,
     dictionaries: HashSet<ObjectId>,
+    growing: Option<Growing>,
 }
 
 /// A pack that is whole, but for its name.
@@ -80,6 +105,7 @@ pub(crate) struct FinishedPack {
     pub(crate) file: PackFile,
     pub(crate) index: IndexBuilder,
     pub(crate) covered: CoveredPack,
+    pub(crate) growing: Option<Growing>,
 }
 
 /// What stands in front of a payload, but for what follows from the payload.
@@ -123,6 +149,7 @@ impl PackWriter {
             index: IndexBuilder::new(algorithm),
             fresh: Vec::new(),
             dictionaries: HashSet::new(),
+            growing: None,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         metadata.created = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
@@ -137,6 +164,14 @@ impl PackWriter {
         writer.append(draft, None, &metadata)?;
         writer.commit()?;
         Ok(writer)
+    }
+
+    /// A depot is going to have it.
+    pub(crate) fn grow_in(&mut self, depot: &Arc<dyn Depot>) {
+        if let Bytes::Here(file) = &self.file.file {
+            depot.begin(self.file.id, file);
+            self.growing = Some(Growing { depot: depot.clone(), id: self.file.id, handed_over: false });
+        }
     }
 
     /// Bytes so far.
@@ -298,6 +333,9 @@ impl PackWriter {
         for (header, offset) in self.fresh.drain(..) {
             self.index.push(&header, offset)?;
         }
+        if let Some(growing) = &self.growing {
+            growing.depot.grown(growing.id, self.committed.offset());
+        }
         Ok(())
     }
 
@@ -328,6 +366,7 @@ impl PackWriter {
             end: footer.offset,
             headers: footer.headers,
         };
-        Ok(FinishedPack { temp: self.temp, file: self.file, index: self.index, covered })
+        let Self { temp, file, index, growing, .. } = self;
+        Ok(FinishedPack { temp, file, index, covered, growing })
     }
 }

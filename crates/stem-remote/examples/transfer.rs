@@ -1,19 +1,24 @@
 //! Takes the files of a directory into a bucket, or brings them back: what `benches/compare/remote.sh` measures.
 //!
 //! `transfer make DIR stems|small`, `transfer put DIR URL IDS`, `transfer get URL IDS DIR`, where URL is `s3://…` with its options and IDS
-//! a file that the first writes and the second reads. Says how long it took, and how much memory.
+//! a file that the first writes and the second reads. Says how long it took, how much processor time and how much memory.
+//!
+//! `transfer latency MIB ROUNDS MILLISECONDS [MBPS]`: a stem of that size from a service in this process that takes so long for each answer, over a line
+//! of that many megabytes per second, with nothing in any cache, beside one plain request for as many bytes, in turns.
 #![expect(clippy::print_stdout, clippy::format_push_string, reason = "a program for measuring")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use stem_fs::{Dir, OpenFile, Publish, RelPath};
 use stem_hash::ObjectId;
-use stem_pack::PackOptions;
+use stem_pack::{CodecLevel, Compression, PackOptions};
 use stem_remote::Location;
 use stem_store::{Durability, FileSource, Maintain, ObjectStore as _, PutOptions, RestoreOptions};
+use stem_testkit::s3::{S3Server, ServerOptions};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -25,11 +30,27 @@ fn main() -> Outcome<()> {
         ["make", dir, kind] => make(Path::new(dir), kind)?,
         ["put", dir, url, ids] => put(Path::new(dir), url, Path::new(ids))?,
         ["get", url, ids, dir] => get(url, Path::new(ids), Path::new(dir))?,
-        _ => return Err("transfer make DIR stems|small, put DIR URL IDS, get URL IDS DIR".into()),
+        ["latency", mib, rounds, wait] => return latency(mib, rounds, wait, None),
+        ["latency", mib, rounds, wait, line] => return latency(mib, rounds, wait, Some(line)),
+        _ => {
+            return Err("transfer make DIR stems|small, put DIR URL IDS, get URL IDS DIR, \
+                        latency MIB ROUNDS MILLISECONDS [MBPS]"
+                .into());
+        }
     };
     let seconds = started.elapsed().as_secs_f64();
-    println!("{seconds:.2} s, {:.0} MB/s, peak {} MiB", mega(bytes) / seconds, peak());
+    let rate = mega(bytes) / seconds;
+    println!("{seconds:.2} s, {rate:.0} MB/s, processor {:.2} s, peak {} MiB", busy(), peak());
     Ok(())
+}
+
+/// Processor time of this process so far, in seconds.
+fn busy() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name, which may hold anything, ends with the last parenthesis.
+    let fields = status.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    // In ticks of a hundredth of a second.
+    fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]
@@ -120,8 +141,10 @@ fn open(url: &str) -> Outcome<std::sync::Arc<dyn Maintain>> {
     let mut options = options;
     let mut packs = PackOptions::default();
     // To see what coding costs.
-    if options.remove("compression").is_some_and(|how| how == "raw") {
-        packs.compression = stem_pack::Compression::Raw;
+    match options.remove("compression").as_deref() {
+        Some("raw") => packs.compression = Compression::Raw,
+        Some("audio-fast") => packs.compression = Compression::Audio { samples: CodecLevel::Fast, zstd: 3 },
+        _ => {}
     }
     Ok(stem_remote::open(&Location { scheme, location, options: &options }, &packs)?)
 }
@@ -191,4 +214,88 @@ fn get(url: &str, ids: &Path, dir: &Path) -> Outcome<u64> {
         Ok(())
     })?;
     Ok(all.into_inner())
+}
+
+fn latency(mib: &str, rounds: &str, wait: &str, line: Option<&str>) -> Outcome<()> {
+    let (len, rounds): (usize, usize) = (mib.parse::<usize>()? << 20, rounds.parse()?);
+    let line = line.map(str::parse::<u64>).transpose()?.map(|line| line * 1_000_000);
+    let latency = Duration::from_millis(wait.parse()?);
+    let server = S3Server::start(ServerOptions { latency, line, ..ServerOptions::default() })?;
+    let scratch = tempfile::tempdir()?;
+    let at = |name: &str| scratch.path().join(name);
+    let bytes = stem(1, len);
+    std::fs::create_dir(at("from"))?;
+    std::fs::write(at("from").join("stem"), &bytes)?;
+    server.set_object("plain", Some(bytes.clone()));
+    let url = |how: &str, cache: &str| {
+        let cache = at(cache);
+        let cache = cache.display();
+        format!(
+            "s3://bucket/{how}?endpoint={}&anonymous=true&compression={how}&cache={cache}",
+            server.endpoint()
+        )
+    };
+    for how in ["audio", "raw"] {
+        put(&at("from"), &url(how, "there"), &at(how))?;
+    }
+    let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for round in 0..rounds {
+        for how in ["plain", "audio", "raw"] {
+            let target = at("to");
+            let started = Instant::now();
+            if how == "plain" {
+                std::fs::create_dir(&target)?;
+                plain(&server.endpoint(), &target.join("stem"))?;
+            } else {
+                get(&url(how, &format!("cache-{how}-{round}")), &at(how), &target)?;
+            }
+            times.entry(how).or_default().push(started.elapsed().as_secs_f64());
+            if std::fs::read(target.join("stem"))? != bytes {
+                return Err("what came back differs".into());
+            }
+            std::fs::remove_dir_all(&target)?;
+        }
+    }
+    for taken in times.values_mut() {
+        taken.sort_by(f64::total_cmp);
+    }
+    let median =
+        |how: &str| times.get(how).and_then(|taken| taken.get(taken.len() / 2)).copied().unwrap_or(0.0);
+    let base = median("plain");
+    let name = format!(
+        "{mib} MiB, {wait} ms, {}",
+        line.map_or("loopback".into(), |line| format!("{} MB/s", line / 1_000_000))
+    );
+    println!("{name}: plain request {base:.3} s");
+    for how in ["audio", "raw"] {
+        println!("{name}: stem, {how} {:.3} s, {:.2} x", median(how), median(how) / base);
+    }
+    Ok(())
+}
+
+/// One request, its body into a file.
+fn plain(endpoint: &str, target: &Path) -> Outcome<()> {
+    let host = endpoint.strip_prefix("http://").ok_or("an endpoint")?;
+    let mut connection = std::net::TcpStream::connect(host)?;
+    connection.write_all(format!("GET /bucket/plain HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes())?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut head = 0;
+    while !buffer[..head].ends_with(b"\r\n\r\n") {
+        connection.read_exact(&mut buffer[head..=head])?;
+        head += 1;
+    }
+    let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut left: usize = length.ok_or("no length")?.trim().parse()?;
+    let mut file = std::fs::File::create(target)?;
+    while left > 0 {
+        let room = left.min(buffer.len());
+        let n = connection.read(&mut buffer[..room])?;
+        if n == 0 {
+            return Err("it ends too early".into());
+        }
+        file.write_all(&buffer[..n])?;
+        left -= n;
+    }
+    Ok(())
 }

@@ -3,34 +3,37 @@
 //! Records are read piece by piece: a header, a list, a payload. Over a network each piece would be a request, so whole blocks are fetched, and
 //! whoever wants one that is under way waits for it (one request, however many ask). Objects that are read in
 //! the order in which they lie (`storage_order`) therefore share requests. Reads that move on through a pack get longer ranges and
-//! several of them at once, ahead of the reader; memory stays within one limit for all packs of a store.
+//! several of them at once, ahead of the reader; whoever says beforehand what it is going to read gets these from the beginning. A block is there as soon
+//! as its bytes are, not when its range has ended; memory stays within one limit for all packs of a store.
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use stem_fs::Timestamp;
 use stem_pack::DepotFile;
 use stem_pack::format::PackId;
 
-use crate::client::Shared;
+use crate::client::{Shared, Sink};
 use crate::error::{again, told};
 use crate::wait::{LOOK, go_on, runtime};
 
 /// Bytes of a block.
 const BLOCK: u64 = 1 << 20;
 /// The longest range that is fetched at once, in blocks.
-const LONGEST: u64 = 4;
+const LONGEST: u64 = 8;
 /// How far ahead of a reader that moves on ranges are fetched, in blocks.
-const AHEAD: u64 = 12;
+const AHEAD: u64 = 16;
 /// Readers of one pack that are told apart.
 const FLOWS: usize = 8;
 /// Ranges under way at the same time, for readers ahead.
 const UNDER_WAY: usize = 4;
 /// Bytes of blocks that are kept.
-const LIMIT: u64 = 24 << 20;
+const LIMIT: u64 = 64 << 20;
+/// Buffers that are kept for blocks to come: fresh memory costs as much as copying.
+const SPARE: usize = 8;
 /// A record is at most so many blocks long: what is forgotten of one that is damaged.
 const RECORD: u64 = 18;
 
@@ -39,7 +42,7 @@ type Key = (PackId, u64);
 #[derive(Debug)]
 enum Block {
     Loading { fresh: Option<u64> },
-    Ready { bytes: Bytes, fresh: Option<u64>, used: u64 },
+    Ready { bytes: Arc<Vec<u8>>, fresh: Option<u64>, used: u64 },
     Failed(io::Error),
 }
 
@@ -50,6 +53,19 @@ struct Flow {
     next: u64,
     /// How many blocks the next range has.
     step: u64,
+    /// The block before which it ends, as far as that is known.
+    until: Option<u64>,
+}
+
+impl Flow {
+    /// The next range, which ends before `last`. `None`: that is enough.
+    fn advance(&mut self, last: u64) -> Option<(u64, u64)> {
+        let end = self.until.unwrap_or(last).min(last);
+        self.step = (self.step * 2).clamp(1, LONGEST);
+        let (from, step) = (self.next, self.step.min(end.saturating_sub(self.next)));
+        self.next = from + step;
+        (step > 0).then_some((from, step))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +77,7 @@ struct State {
     /// Rises when what was fetched before is not to be relied on any more.
     age: u64,
     under_way: usize,
+    spare: Vec<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -100,11 +117,13 @@ impl Blocks {
             match state.blocks.get_mut(&key) {
                 Some(Block::Ready { bytes, fresh: since, used }) if !fresh || *since == Some(age) => {
                     *used = clock;
+                    let bytes = bytes.clone();
+                    self.plan(&mut state, pack, number + 1, fresh)?;
+                    drop(state);
                     let skip = usize::try_from(offset % BLOCK).unwrap_or(usize::MAX);
                     let part = bytes.get(skip..).unwrap_or_default();
                     let n = part.len().min(buf.len());
                     buf[..n].copy_from_slice(&part[..n]);
-                    self.plan(&mut state, pack, number, fresh)?;
                     return Ok(n);
                 }
                 Some(Block::Loading { fresh: since }) if !fresh || *since == Some(age) => {
@@ -130,31 +149,45 @@ impl Blocks {
         let flows = state.flows.entry(pack.id).or_default();
         // Several objects of a pack may be read at once, each by a reader who moves on by itself.
         let known = flows.iter().position(|flow| flow.next == number && number > 0);
-        let mut flow = known.map_or(Flow { next: number, step: 0 }, |at| flows.remove(at));
-        flow.step = (flow.step * 2).clamp(1, LONGEST);
-        flow.next = number + flow.step;
-        let step = flow.step;
-        if flows.len() >= FLOWS {
-            flows.remove(0);
-        }
-        flows.push(flow);
-        self.fetch(state, pack, number, step, fresh)
+        let mut flow = known.map_or(Flow { next: number, step: 0, until: None }, |at| flows.remove(at));
+        // What is read against what was said goes on, too.
+        flow.until = flow.until.filter(|&until| until > number);
+        let range = flow.advance(u64::MAX);
+        remember(flows, flow);
+        let (from, step) = range.unwrap_or((number, 1));
+        self.fetch(state, pack, from, step, fresh)
     }
 
-    /// A block was read: fetches ahead where the reader moves on.
+    /// Bytes of a pack are going to be read in this order: fetches the first of them, and the others as reading goes on.
+    fn expect(&self, pack: &RemotePack, range: &Range<u64>, fresh: bool) -> io::Result<()> {
+        let last = pack.len.div_ceil(BLOCK);
+        let (from, until) = (range.start / BLOCK, range.end.div_ceil(BLOCK).min(last));
+        let mut state = self.0.state.lock();
+        let since = fresh.then_some(state.age);
+        // Those in front may have been read for others, or be under way.
+        let Some(from) = (from..until).find(|&number| !is_there(&state, (pack.id, number), since)) else {
+            return Ok(());
+        };
+        let flows = state.flows.entry(pack.id).or_default();
+        if let Some(known) = flows.iter_mut().find(|flow| flow.next == from) {
+            known.step = LONGEST;
+            known.until = known.until.map(|end| end.max(until));
+        } else {
+            remember(flows, Flow { next: from, step: LONGEST, until: Some(until) });
+        }
+        self.plan(&mut state, pack, from, fresh)
+    }
+
+    /// A block before `number` was read: fetches ahead where the reader moves on.
     fn plan(&self, state: &mut State, pack: &RemotePack, number: u64, fresh: bool) -> io::Result<()> {
         let last = pack.len.div_ceil(BLOCK);
         while state.under_way < UNDER_WAY {
             let flows = state.flows.entry(pack.id).or_default();
-            let near = |flow: &&mut Flow| (number + 1..=number + AHEAD).contains(&flow.next);
-            let Some(flow) = flows.iter_mut().find(near) else { return Ok(()) };
             // One block was asked for and read: whether its reader moves on is seen when it asks for the next.
-            if flow.next >= last || flow.step < 2 {
+            let near = |flow: &&mut Flow| flow.step >= 2 && (number..number + AHEAD).contains(&flow.next);
+            let Some((from, step)) = flows.iter_mut().filter(near).find_map(|flow| flow.advance(last)) else {
                 return Ok(());
-            }
-            flow.step = (flow.step * 2).clamp(1, LONGEST);
-            let (from, step) = (flow.next, flow.step);
-            flow.next = from + step;
+            };
             self.fetch(state, pack, from, step, fresh)?;
         }
         Ok(())
@@ -175,13 +208,7 @@ impl Blocks {
         let mut to = from;
         while to < last && to < from + count {
             let key = (pack.id, to);
-            let there = match state.blocks.get(&key) {
-                Some(Block::Ready { fresh: had, .. } | Block::Loading { fresh: had }) => {
-                    !fresh || *had == since
-                }
-                Some(Block::Failed(_)) | None => false,
-            };
-            if there {
+            if is_there(state, key, since) {
                 break;
             }
             drop_block(state, &key);
@@ -193,44 +220,40 @@ impl Blocks {
         }
         state.under_way += 1;
         let range = from * BLOCK..(to * BLOCK).min(pack.len);
-        let (blocks, name, id) = (self.clone(), pack.name.clone(), pack.id);
+        let (blocks, name) = (self.clone(), pack.name.clone());
+        let mut arrivals = Arrivals {
+            blocks: self.clone(),
+            pack: pack.id,
+            since,
+            next: from,
+            to,
+            taken: 0,
+            block: Vec::new(),
+        };
         runtime.spawn(async move {
-            let fetched = blocks.0.client.fetch(&name, range).await;
-            blocks.arrived(id, from..to, since, &fetched);
+            let fetched = blocks.0.client.fetch(&name, range, &mut arrivals).await;
+            arrivals.end(&fetched);
         });
         Ok(())
     }
 
-    fn arrived(
-        &self,
-        id: PackId,
-        numbers: std::ops::Range<u64>,
-        since: Option<u64>,
-        fetched: &io::Result<Vec<u8>>,
-    ) {
+    /// A block, or why there is none.
+    fn arrived(&self, key: Key, since: Option<u64>, fetched: io::Result<Vec<u8>>) {
         let mut state = self.0.state.lock();
-        state.under_way = state.under_way.saturating_sub(1);
-        for (position, number) in numbers.enumerate() {
-            let key = (id, number);
-            // Another request may have taken its place.
-            if !matches!(state.blocks.get(&key), Some(Block::Loading { fresh }) if *fresh == since) {
-                continue;
-            }
-            state.clock += 1;
-            let used = state.clock;
-            let block = match fetched {
-                Ok(bytes) => {
-                    let skip = position.saturating_mul(usize::try_from(BLOCK).unwrap_or(usize::MAX));
-                    let part = bytes.get(skip..).unwrap_or_default();
-                    let part = part.get(..usize::try_from(BLOCK).unwrap_or(usize::MAX)).unwrap_or(part);
-                    state.bytes += part.len() as u64;
-                    // A copy: a slice would keep the whole range in memory.
-                    Block::Ready { bytes: Bytes::copy_from_slice(part), fresh: since, used }
-                }
-                Err(error) => Block::Failed(again(error)),
-            };
-            state.blocks.insert(key, block);
+        // Another request may have taken its place.
+        if !matches!(state.blocks.get(&key), Some(Block::Loading { fresh }) if *fresh == since) {
+            return;
         }
+        state.clock += 1;
+        let used = state.clock;
+        let block = match fetched {
+            Ok(bytes) => {
+                state.bytes += bytes.len() as u64;
+                Block::Ready { bytes: Arc::new(bytes), fresh: since, used }
+            }
+            Err(error) => Block::Failed(error),
+        };
+        state.blocks.insert(key, block);
         evict(&mut state);
         drop(state);
         self.0.changed.notify_all();
@@ -250,6 +273,96 @@ impl Blocks {
 fn drop_block(state: &mut State, key: &Key) {
     if let Some(Block::Ready { bytes, .. }) = state.blocks.remove(key) {
         state.bytes = state.bytes.saturating_sub(bytes.len() as u64);
+        if state.spare.len() < SPARE
+            && let Ok(mut bytes) = Arc::try_unwrap(bytes)
+        {
+            bytes.clear();
+            state.spare.push(bytes);
+        }
+    }
+}
+
+/// Whether a block need not be fetched; `since`: only what was fetched then will do.
+fn is_there(state: &State, key: Key, since: Option<u64>) -> bool {
+    match state.blocks.get(&key) {
+        Some(Block::Ready { fresh, .. } | Block::Loading { fresh }) => since.is_none() || *fresh == since,
+        Some(Block::Failed(_)) | None => false,
+    }
+}
+
+/// Takes a flow among those that are told apart.
+fn remember(flows: &mut Vec<Flow>, flow: Flow) {
+    if flows.len() >= FLOWS {
+        flows.remove(0);
+    }
+    flows.push(flow);
+}
+
+/// The bytes of a range, which become blocks as they come.
+struct Arrivals {
+    blocks: Blocks,
+    pack: PackId,
+    since: Option<u64>,
+    /// The block that is being filled, and where the range ends.
+    next: u64,
+    to: u64,
+    taken: u64,
+    block: Vec<u8>,
+}
+
+impl Arrivals {
+    fn hand_over(&mut self) {
+        let block = std::mem::take(&mut self.block);
+        self.blocks.arrived((self.pack, self.next), self.since, Ok(block));
+        self.next += 1;
+    }
+
+    /// What did not come is not there.
+    fn end(mut self, fetched: &io::Result<()>) {
+        while self.next < self.to {
+            match fetched {
+                Ok(()) => self.hand_over(),
+                Err(error) => {
+                    self.blocks.arrived((self.pack, self.next), self.since, Err(again(error)));
+                    self.next += 1;
+                }
+            }
+        }
+    }
+}
+
+impl Sink for Arrivals {
+    fn take(&mut self, mut bytes: &[u8]) {
+        let whole = usize::try_from(BLOCK).unwrap_or(usize::MAX);
+        self.taken += bytes.len() as u64;
+        while !bytes.is_empty() {
+            if self.block.capacity() < whole {
+                self.block = self.blocks.0.state.lock().spare.pop().unwrap_or_default();
+                self.block.reserve_exact(whole);
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(whole - self.block.len()));
+            self.block.extend_from_slice(now);
+            bytes = later;
+            if self.block.len() == whole {
+                self.hand_over();
+            }
+        }
+    }
+
+    fn taken(&self) -> u64 {
+        self.taken
+    }
+}
+
+impl Drop for Arrivals {
+    fn drop(&mut self) {
+        // Nobody may wait for what will not come.
+        let lost = told(io::ErrorKind::Other, "a request ended without an answer");
+        for number in self.next..self.to {
+            self.blocks.arrived((self.pack, number), self.since, Err(again(&lost)));
+        }
+        let mut state = self.blocks.0.state.lock();
+        state.under_way = state.under_way.saturating_sub(1);
     }
 }
 
@@ -302,5 +415,10 @@ impl DepotFile for RemotePack {
 
     fn forget(&self, offset: u64) {
         self.blocks.forget(self.id, offset);
+    }
+
+    fn expect(&self, range: Range<u64>, fresh: bool) {
+        // What fails here is said when it is read.
+        let _ = self.blocks.expect(self, &range, fresh);
     }
 }

@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use object_store::path::Path;
 use object_store::{
     GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
 };
 use parking_lot::Mutex;
 use stem_fs::{OpenFile, Timestamp};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -30,7 +32,7 @@ use crate::wait::wait;
 
 /// Bytes of a part, of all but very long files; every service takes it.
 const PART: u64 = 8 << 20;
-/// Parts in memory and on their way at the same time.
+/// Parts in memory and on their way at the same time, of all files of a client.
 const PARTS: usize = 4;
 /// More parts than this are refused by S3 (10,000).
 const MOST_PARTS: u64 = 9_000;
@@ -38,6 +40,9 @@ const MOST_PARTS: u64 = 9_000;
 const ROUNDS: usize = 256;
 /// Keys that a list may have.
 const MOST_KEYS: usize = 1 << 22;
+/// So many times as long as a connection may be silent, beside all tries, a list may show nothing: pages may be empty, and an
+/// endless row of them must not be.
+const PATIENCE: u32 = 4;
 
 /// What services were found to do, by store.
 static PROBED: Mutex<Option<HashMap<String, bool>>> = Mutex::new(None);
@@ -59,6 +64,16 @@ pub(crate) struct Client {
     identity: String,
     retries: usize,
     pause: Duration,
+    patience: Duration,
+    parts: Arc<Semaphore>,
+}
+
+/// How far a file has grown that is uploaded meanwhile. What it has never changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grown {
+    pub(crate) len: u64,
+    /// Nothing follows.
+    pub(crate) whole: bool,
 }
 
 impl Client {
@@ -69,6 +84,10 @@ impl Client {
             identity: settings.identity.clone(),
             retries: settings.retries,
             pause: settings.pause,
+            patience: settings
+                .timeout
+                .saturating_mul(u32::try_from(settings.retries).unwrap_or(u32::MAX).saturating_add(PATIENCE)),
+            parts: Arc::new(Semaphore::new(PARTS)),
         }
     }
 
@@ -113,15 +132,21 @@ impl Client {
     }
 
     /// The bytes of a range; fewer only where the key ends before.
-    pub(crate) async fn fetch(&self, key: &str, range: Range<u64>) -> io::Result<Vec<u8>> {
+    pub(crate) async fn fetch_all(&self, key: &str, range: Range<u64>) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        if let Err(error) = self.fetch_into(key, range.end, &mut bytes, range.start).await {
+        self.fetch(key, range, &mut bytes).await?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a range, as they come; fewer only where the key ends before.
+    pub(crate) async fn fetch(&self, key: &str, range: Range<u64>, sink: &mut dyn Sink) -> io::Result<()> {
+        if let Err(error) = self.fetch_into(key, range.end, sink, range.start).await {
             match self.size(key).await {
-                Ok(Some((size, _))) if size <= range.start + bytes.len() as u64 => {}
+                Ok(Some((size, _))) if size <= range.start + sink.taken() => {}
                 _ => return Err(error),
             }
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Does something that can be done twice, again where that may help.
@@ -140,12 +165,12 @@ impl Client {
         }
     }
 
-    /// Appends what follows until `end`; `bytes` begins at the key's byte `start`.
-    async fn fetch_into(&self, key: &str, end: u64, bytes: &mut Vec<u8>, start: u64) -> io::Result<()> {
+    /// Appends what follows until `end`; what `sink` took began at the key's byte `start`.
+    async fn fetch_into(&self, key: &str, end: u64, sink: &mut dyn Sink, start: u64) -> io::Result<()> {
         let path = self.path(key);
         let mut tries = 0;
         for _ in 0..ROUNDS {
-            let at = start + bytes.len() as u64;
+            let at = start + sink.taken();
             if at >= end {
                 return Ok(());
             }
@@ -153,12 +178,12 @@ impl Client {
             // Tried again by the library, as far as that may help.
             let result =
                 self.store().get_opts(&path, options).await.map_err(|error| from_client(&error, key))?;
-            let taken = take(result.into_stream(), end - at, bytes, key).await;
-            let moved = start + bytes.len() as u64 > at;
+            let taken = take(result.into_stream(), end - at, sink, key).await;
+            let moved = start + sink.taken() > at;
             match taken {
                 Err(error) if !is_passing(&error) => return Err(error),
                 Err(error) if tries >= self.retries && !moved => return Err(error),
-                _ if start + bytes.len() as u64 >= end => return Ok(()),
+                _ if start + sink.taken() >= end => return Ok(()),
                 _ if tries >= self.retries && !moved => break,
                 _ => {}
             }
@@ -255,9 +280,23 @@ impl Client {
         len: u64,
         given_up: &AtomicBool,
     ) -> io::Result<()> {
-        let sent = self.send(key, file, len, given_up).await;
-        if given_up.load(Ordering::Acquire) {
-            return Err(io::Error::other(stem_store::Stopped));
+        let (_whole, grown) = watch::channel(Grown { len, whole: true });
+        self.upload_growing(key, file, grown, given_up).await
+    }
+
+    /// As [`upload`](Self::upload), of a file that still grows: parts go as soon as they are there. The key appears only once somebody has said that
+    /// the file is whole; it is given up when there is nobody left who could.
+    pub(crate) async fn upload_growing(
+        &self,
+        key: &str,
+        file: &OpenFile,
+        mut grown: watch::Receiver<Grown>,
+        given_up: &AtomicBool,
+    ) -> io::Result<()> {
+        let sent = self.send(key, file, &mut grown, given_up).await;
+        let Grown { len, whole } = *grown.borrow();
+        if !whole || given_up.load(Ordering::Acquire) {
+            return Err(sent.err().unwrap_or_else(stopped));
         }
         match (sent, self.size(key).await) {
             (Ok(()), Ok(Some((found, _)))) if found == len => Ok(()),
@@ -274,15 +313,27 @@ impl Client {
         }
     }
 
-    async fn send(&self, key: &str, file: &OpenFile, len: u64, given_up: &AtomicBool) -> io::Result<()> {
+    async fn send(
+        &self,
+        key: &str,
+        file: &OpenFile,
+        grown: &mut watch::Receiver<Grown>,
+        given_up: &AtomicBool,
+    ) -> io::Result<()> {
         let path = self.path(key);
         let failed = |error| from_client(&error, key);
+        let Grown { len, whole } =
+            *grown.wait_for(|now| now.whole || now.len > PART).await.map_err(|_| stopped())?;
         if len <= PART {
+            let _permit = self.parts.acquire().await;
             let bytes = part(file, 0, len)?;
             return self.store().put(&path, PutPayload::from_bytes(bytes)).await.map(drop).map_err(failed);
         }
+        // What grows is far from being so long.
+        let longest = if whole { len } else { 0 };
+        let size = PART.max(longest.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
         let mut upload = self.store().put_multipart(&path).await.map_err(failed)?;
-        let sent = self.send_parts(key, &mut *upload, file, len, given_up).await;
+        let sent = self.send_parts(key, &mut *upload, file, (size, grown), given_up).await;
         let done = match sent {
             Ok(()) => upload.complete().await.map(drop).map_err(failed),
             Err(error) => Err(error),
@@ -299,28 +350,45 @@ impl Client {
         key: &str,
         upload: &mut dyn MultipartUpload,
         file: &OpenFile,
-        len: u64,
+        (size, grown): (u64, &mut watch::Receiver<Grown>),
         given_up: &AtomicBool,
     ) -> io::Result<()> {
-        let size = PART.max(len.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
         let mut under_way = JoinSet::new();
         let mut at = 0;
-        while at < len || !under_way.is_empty() {
+        loop {
             if given_up.load(Ordering::Acquire) {
-                return Err(io::Error::other(stem_store::Stopped));
+                return Err(stopped());
             }
-            if at < len && under_way.len() < PARTS {
-                let step = size.min(len - at);
+            let Grown { len, whole } = *grown.borrow_and_update();
+            let step = size.min(len.saturating_sub(at));
+            if step == size || (whole && step > 0) {
+                // Memory is taken only with leave to send.
+                let permit = self.parts.clone().acquire_owned().await;
                 let bytes = part(file, at, step)?;
-                under_way.spawn(upload.put_part(PutPayload::from_bytes(bytes)));
+                let sending = upload.put_part(PutPayload::from_bytes(bytes));
+                under_way.spawn(async move {
+                    let sent = sending.await;
+                    drop(permit);
+                    sent
+                });
                 at += step;
-            } else if let Some(joined) = under_way.join_next().await {
-                let sent =
-                    joined.map_err(|_| told(io::ErrorKind::Other, "an upload ended without an answer"))?;
-                sent.map_err(|error| from_client(&error, key))?;
+                while let Some(joined) = under_way.try_join_next() {
+                    part_sent(joined, key)?;
+                }
+            } else if whole {
+                let Some(joined) = under_way.join_next().await else { return Ok(()) };
+                part_sent(joined, key)?;
+            } else if under_way.is_empty() {
+                grown.changed().await.map_err(|_| stopped())?;
+            } else {
+                let (joined, more) = (std::pin::pin!(under_way.join_next()), std::pin::pin!(grown.changed()));
+                match select(joined, more).await {
+                    Either::Left((Some(joined), _)) => part_sent(joined, key)?,
+                    Either::Left((None, _)) => {}
+                    Either::Right((more, _)) => more.map_err(|_| stopped())?,
+                }
             }
         }
-        Ok(())
     }
 
     /// Every key below `key`.
@@ -334,8 +402,17 @@ impl Client {
         let top = self.path(key);
         let mut stream = self.store().list(Some(&top));
         let mut listed = Vec::new();
-        while let Some(meta) = stream.next().await {
-            let meta = meta.map_err(|error| from_client(&error, key))?;
+        let mut first = None;
+        while let Some(meta) = self.next_key(&mut stream, key).await? {
+            match &first {
+                None => first = Some(meta.location.clone()),
+                // Whoever turns pages in a circle would fill the memory.
+                Some(first) if *first == meta.location => {
+                    let words = format!("the service's list of '{key}' begins again and again");
+                    return Err(told(io::ErrorKind::InvalidData, words));
+                }
+                Some(_) => {}
+            }
             let Some(parts) = meta.location.prefix_match(&top) else { continue };
             let parts = parts.map(|part| part.as_ref().to_owned()).collect();
             listed.push(Listed { parts, size: meta.size, since: timestamp(&meta) });
@@ -354,6 +431,11 @@ impl Client {
         if alone {
             keys = vec![key.to_owned()];
         }
+        self.remove(keys)
+    }
+
+    /// Removes keys one after the other; what is not there is removed.
+    pub(crate) fn remove(&self, keys: Vec<String>) -> io::Result<()> {
         let client = self.clone();
         wait(async move {
             for key in keys {
@@ -366,6 +448,21 @@ impl Client {
         })
     }
 
+    /// What the service's clock says: when a key was modified that is written now. No client's clock is asked.
+    pub(crate) fn service_time(&self) -> io::Result<Timestamp> {
+        let key = format!("{PROBE}/{}", Uuid::new_v4().simple());
+        let client = self.clone();
+        wait(async move {
+            client.create_key(&key, Bytes::from_static(b"clock"), false).await?;
+            let found = client.again(|| client.size(&key)).await?;
+            // Whoever may write and not delete leaves five bytes.
+            let _ = client.store().delete(&client.path(&key)).await;
+            found.map(|(_, since)| since).ok_or_else(|| {
+                told(io::ErrorKind::Other, format!("key '{key}' was written and is not there"))
+            })
+        })
+    }
+
     /// Whether there is any key below `key`.
     pub(crate) fn any_below(&self, key: &str) -> io::Result<bool> {
         let (client, key) = (self.clone(), key.to_owned());
@@ -374,8 +471,22 @@ impl Client {
 
     async fn any_key(&self, key: &str) -> io::Result<bool> {
         let mut stream = self.store().list(Some(&self.path(key)));
-        let first = stream.next().await.transpose();
-        Ok(first.map_err(|error| from_client(&error, key))?.is_some())
+        Ok(self.next_key(&mut stream, key).await?.is_some())
+    }
+
+    /// What a list shows next.
+    async fn next_key(
+        &self,
+        stream: &mut futures_util::stream::BoxStream<'static, object_store::Result<object_store::ObjectMeta>>,
+        key: &str,
+    ) -> io::Result<Option<object_store::ObjectMeta>> {
+        match tokio::time::timeout(self.patience, stream.next()).await {
+            Ok(next) => next.transpose().map_err(|error| from_client(&error, key)),
+            Err(_) => {
+                let words = format!("the service's list of '{key}' goes on and shows nothing");
+                Err(told(io::ErrorKind::InvalidData, words))
+            }
+        }
     }
 
     /// Whether the service creates a key only if it is absent when it is told to. Found out by trying, once for each store and process:
@@ -414,6 +525,15 @@ impl Client {
     }
 }
 
+fn stopped() -> io::Error {
+    io::Error::other(stem_store::Stopped)
+}
+
+fn part_sent(joined: Result<object_store::Result<()>, tokio::task::JoinError>, key: &str) -> io::Result<()> {
+    let sent = joined.map_err(|_| told(io::ErrorKind::Other, "an upload ended without an answer"))?;
+    sent.map_err(|error| from_client(&error, key))
+}
+
 /// An error of the last request of an upload that was done twice: the second one finds no upload any more.
 fn is_passing_or_gone(error: &io::Error) -> bool {
     is_passing(error) || error.kind() == io::ErrorKind::NotFound
@@ -447,11 +567,28 @@ fn part(file: &OpenFile, at: u64, len: u64) -> io::Result<Bytes> {
     Ok(Bytes::from(bytes))
 }
 
+/// Takes bytes in the order in which they come.
+pub(crate) trait Sink: Send {
+    fn take(&mut self, bytes: &[u8]);
+    /// So many so far.
+    fn taken(&self) -> u64;
+}
+
+impl Sink for Vec<u8> {
+    fn take(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn taken(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
 /// Appends what a body gives, at most `most` bytes.
 async fn take(
     mut stream: futures_util::stream::BoxStream<'static, object_store::Result<Bytes>>,
     most: u64,
-    bytes: &mut Vec<u8>,
+    sink: &mut dyn Sink,
     key: &str,
 ) -> io::Result<()> {
     let mut left = usize::try_from(most).unwrap_or(usize::MAX);
@@ -459,7 +596,7 @@ async fn take(
         let Some(piece) = stream.next().await else { break };
         let piece = piece.map_err(|error| from_client(&error, key))?;
         let piece = piece.get(..piece.len().min(left)).unwrap_or_default();
-        bytes.extend_from_slice(piece);
+        sink.take(piece);
         left -= piece.len();
     }
     Ok(())

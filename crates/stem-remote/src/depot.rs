@@ -1,28 +1,31 @@
 //! Packs in a bucket.
 //!
-//! Finished packs are uploaded in the background, one after the other, while the next one grows: parts of one go in parallel, and no pack
-//! becomes visible before one that it may need. What goes wrong stays wrong for this handle: it claims nothing more.
+//! Packs are uploaded in the background while they grow, parts in parallel, also those of a pack and of the one after it: between two packs the line would
+//! stand idle otherwise, and at the beginning until the first one is full. A pack becomes visible by its index, and indices go one after
+//! the other, so no pack is there before one that it may need. What goes wrong stays wrong for this handle: it claims nothing more.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt, stream};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use stem_fs::OpenFile;
 use stem_pack::format::PackId;
 use stem_pack::{Depot, DepotFile, DepotJob, DepotPack};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 use crate::blocks::{Blocks, RemotePack};
-use crate::client::Shared;
+use crate::client::{Grown, Shared};
 use crate::error::{again, told};
 use crate::layout::{PACKS, PackKey, index_key, pack_key, parse_pack_name};
 use crate::marker::{self, Marker};
 use crate::wait::{LOOK, go_on, runtime, wait};
 
-/// Packs that wait on disk while another one is uploaded.
-const WAITING: usize = 1;
+/// Packs that are whole and not there yet, on disk until they are.
+const WAITING: usize = 2;
 /// Indices that are fetched at the same time.
 const INDICES: usize = 8;
 /// The longest index that is read.
@@ -51,9 +54,20 @@ struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<DepotJob>,
-    running: bool,
+    /// Packs on their way that still grow.
+    growing: HashMap<PackId, Growing>,
+    /// Those that are whole.
+    waiting: usize,
+    /// Hears when the last of those is there.
+    last: Option<oneshot::Receiver<()>>,
     failed: Option<io::Error>,
+}
+
+/// A pack on its way. Its upload is given up when this is dropped before the pack is whole.
+#[derive(Debug)]
+struct Growing {
+    grown: watch::Sender<Grown>,
+    task: JoinHandle<io::Result<()>>,
 }
 
 impl State {
@@ -86,16 +100,35 @@ impl RemoteDepot {
         }
     }
 
-    fn wait_for(&self, enough: impl Fn(&State) -> bool) -> io::Result<()> {
+    fn wait_for(&self, enough: impl Fn(&State) -> bool) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.queue.state.lock();
         loop {
             state.check()?;
             if enough(&state) {
-                return Ok(());
+                return Ok(state);
             }
             self.queue.changed.wait_for(&mut state, LOOK);
             go_on()?;
         }
+    }
+
+    /// Begins to upload a pack that may still grow.
+    fn start(&self, id: PackId, file: &Arc<OpenFile>) -> io::Result<Growing> {
+        let (grown, follow) = watch::channel(Grown { len: 0, whole: false });
+        let (queue, client, file) = (self.queue.clone(), self.client.clone(), file.clone());
+        let task = runtime()?
+            .spawn(async move { client.upload_growing(&pack_key(id), &file, follow, &queue.given_up).await });
+        Ok(Growing { grown, task })
+    }
+
+    /// The upload of a pack that is whole, once few enough others are on their way.
+    fn take_over(&self, id: PackId, file: &Arc<OpenFile>) -> io::Result<(MutexGuard<'_, State>, Growing)> {
+        let mut state = self.wait_for(|state| state.waiting < WAITING)?;
+        let growing = match state.growing.remove(&id) {
+            Some(growing) => growing,
+            None => self.start(id, file)?,
+        };
+        Ok((state, growing))
     }
 }
 
@@ -155,22 +188,45 @@ impl Depot for RemoteDepot {
         self.client.probe().map(drop)
     }
 
-    fn submit(&self, job: DepotJob) -> io::Result<()> {
-        self.wait_for(|state| state.waiting.len() < WAITING)?;
-        let runtime = runtime()?;
-        let mut state = self.queue.state.lock();
-        state.check()?;
-        state.waiting.push_back(job);
-        if !state.running {
-            state.running = true;
-            let (queue, client) = (self.queue.clone(), self.client.clone());
-            runtime.spawn(run(queue, client));
+    fn begin(&self, id: PackId, file: &Arc<OpenFile>) {
+        // Without, the upload begins when the pack is whole.
+        if let Ok(growing) = self.start(id, file) {
+            self.queue.state.lock().growing.insert(id, growing);
         }
+    }
+
+    fn grown(&self, id: PackId, len: u64) {
+        if let Some(growing) = self.queue.state.lock().growing.get(&id) {
+            growing.grown.send_replace(Grown { len, whole: false });
+        }
+    }
+
+    fn abandon(&self, id: PackId) {
+        self.queue.state.lock().growing.remove(&id);
+    }
+
+    fn submit(&self, job: DepotJob) -> io::Result<()> {
+        let submitted = self.take_over(job.id, &job.file);
+        let (mut state, growing) = submitted.inspect_err(|_| self.abandon(job.id))?;
+        growing.grown.send_replace(Grown { len: job.len, whole: true });
+        let (there, next) = oneshot::channel();
+        let before = state.last.replace(next);
+        state.waiting += 1;
+        let (queue, client) = (self.queue.clone(), self.client.clone());
+        runtime()?.spawn(async move {
+            let mut ended = Ended { queue, failed: None, told: false };
+            let finished = finish(&client, job, growing.task, before, &ended.queue.given_up).await;
+            ended.told = true;
+            match finished {
+                Ok(()) => drop(there.send(())),
+                Err(error) => ended.failed = Some(error),
+            }
+        });
         Ok(())
     }
 
     fn settle(&self) -> io::Result<()> {
-        self.wait_for(|state| !state.running && state.waiting.is_empty())
+        self.wait_for(|state| state.waiting == 0).map(drop)
     }
 
     fn stored_bytes(&self) -> io::Result<u64> {
@@ -192,71 +248,52 @@ impl Depot for RemoteDepot {
 impl Drop for RemoteDepot {
     fn drop(&mut self) {
         self.queue.given_up.store(true, Ordering::Release);
-        self.queue.state.lock().waiting.clear();
+        self.queue.state.lock().growing.clear();
     }
 }
 
 /// Makes sure that whoever waits for uploads hears of their end, whatever it was.
 struct Ended {
     queue: Arc<Queue>,
+    failed: Option<io::Error>,
     told: bool,
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        if !self.told {
-            let mut state = self.queue.state.lock();
-            state.running = false;
-            state.waiting.clear();
-            state
-                .failed
-                .get_or_insert_with(|| told(io::ErrorKind::Other, "an upload ended without an answer"));
+        let silent = || told(io::ErrorKind::Other, "an upload ended without an answer");
+        let failed = self.failed.take().or_else(|| (!self.told).then(silent));
+        let mut state = self.queue.state.lock();
+        state.waiting = state.waiting.saturating_sub(1);
+        if let Some(failed) = failed {
+            // The first one counts: others fail because of it.
+            state.failed.get_or_insert(failed);
         }
+        drop(state);
         self.queue.changed.notify_all();
     }
 }
 
-/// Uploads what waits until nothing does.
-async fn run(queue: Arc<Queue>, client: Shared) {
-    let mut ended = Ended { queue: queue.clone(), told: false };
-    loop {
-        let job = {
-            let mut state = queue.state.lock();
-            let job = state.waiting.pop_front();
-            if job.is_none() {
-                state.running = false;
-                ended.told = true;
-            }
-            job
-        };
-        queue.changed.notify_all();
-        let Some(job) = job else { return };
-        let DepotJob { id, file, held, len, index, done } = job;
-        let uploaded = upload(&client, id, &file, len, index, &queue.given_up).await;
-        drop((file, held));
-        match uploaded {
-            Ok(()) => done(),
-            Err(error) => {
-                let mut state = queue.state.lock();
-                state.failed = Some(error);
-                state.waiting.clear();
-                state.running = false;
-                ended.told = true;
-                return;
-            }
-        }
-    }
-}
-
-/// The pack, then its index: the order of the format.
-async fn upload(
+/// The pack, then its index, and that only after the index of the pack before: the order of the format.
+async fn finish(
     client: &Shared,
-    id: PackId,
-    file: &OpenFile,
-    len: u64,
-    index: Vec<u8>,
+    job: DepotJob,
+    uploaded: JoinHandle<io::Result<()>>,
+    before: Option<oneshot::Receiver<()>>,
     given_up: &AtomicBool,
 ) -> io::Result<()> {
-    client.upload(&pack_key(id), file, len, given_up).await?;
-    client.put_new(&index_key(id), index).await
+    let silent = |_| told(io::ErrorKind::Other, "an upload ended without an answer");
+    let DepotJob { id, file, held, len: _, index, done } = job;
+    uploaded.await.map_err(silent)??;
+    drop((file, held));
+    if let Some(before) = before {
+        // Whoever dropped the other end has failed, and will have said so.
+        before.await.map_err(|_| told(io::ErrorKind::Other, "the pack before it could not be uploaded"))?;
+    }
+    if given_up.load(Ordering::Acquire) {
+        return Err(io::Error::other(stem_store::Stopped));
+    }
+    client.put_new(&index_key(id), index).await?;
+    done();
+    Ok(())
 }

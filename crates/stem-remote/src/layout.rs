@@ -10,6 +10,12 @@ pub(crate) const MARKER: &str = "stemvault";
 pub(crate) const PACKS: &str = "packs";
 /// Objects, in the layout `sharded`.
 pub(crate) const OBJECTS: &str = "objects";
+/// What clients need.
+pub(crate) const ROOTS: &str = "roots";
+/// Packs that nobody may rely on.
+pub(crate) const CONDEMNED: &str = "condemned";
+/// Stash entries for other machines.
+pub(crate) const ENTRIES: &str = "entries";
 /// What a service is tried with.
 pub(crate) const PROBE: &str = "probe";
 
@@ -90,6 +96,9 @@ mod tests {
             "| `packs/<32 hex>.pack` |",
             "| `packs/<32 hex>.idx` |",
             "| `objects/<2 hex>/<62 hex>` |",
+            "| `roots/<client>/<32 hex>` |",
+            "| `condemned/<32 hex>` |",
+            "| `entries/<time>-<32 hex>` |",
             "| `probe/<32 hex>` |",
         ] {
             assert!(DOCUMENT.contains(row), "{row}");

@@ -14,11 +14,14 @@
 //! panic), the client's own blocking wrapper (there is none).
 
 mod blocks;
+mod bucket;
 mod client;
 mod connect;
 mod depot;
+mod entries;
 mod error;
 mod layout;
+mod lists;
 mod marker;
 mod profile;
 mod settings;
@@ -38,8 +41,11 @@ use crate::depot::RemoteDepot;
 use crate::settings::{Layout, Settings};
 use crate::sharded::ShardedRemote;
 
+pub use crate::bucket::Bucket;
+pub use crate::entries::EntryKey;
 pub use crate::settings::SCHEMES;
 pub use crate::wait::stop_when;
+pub use stem_bundle::shelved::Shelved;
 
 /// From how many bytes on a pack is closed and another one begun.
 const PACK_LIMIT: u64 = 64 << 20;

@@ -124,7 +124,7 @@ impl ObjectStore for ShardedRemote {
                 break;
             }
             let (client, key) = (self.client.clone(), object_key(id));
-            let bytes = wait(async move { client.fetch(&key, at..at + step).await }).map_err(&failed)?;
+            let bytes = wait(async move { client.fetch_all(&key, at..at + step).await }).map_err(&failed)?;
             let n = bytes.len().min(buf.len() - filled);
             buf[filled..filled + n].copy_from_slice(&bytes[..n]);
             filled += n;
@@ -257,7 +257,7 @@ impl Ranges {
         let (send, receive) = sync_channel(1);
         runtime()?.spawn(async move {
             // The reader may be gone.
-            let _ = send.send(client.fetch(&key, range).await);
+            let _ = send.send(client.fetch_all(&key, range).await);
         });
         Ok(Some(receive))
     }

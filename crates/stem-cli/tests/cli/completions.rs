@@ -71,6 +71,15 @@ fn references_come_with_messages_and_names_from_the_tree() {
     assert_eq!(values(&sandbox, &["stash", "apply", "7", ""]), [""; 0]);
     assert_eq!(values(&sandbox, &["stash", "push", "../"]), [""; 0], "nothing outside is looked at");
     assert!(values(&sandbox, &["verify", "--store", ""]).contains(&"pack:".to_owned()));
+    // Remotes by their names; nobody is asked, least of all one that never answers.
+    let nobody = "s3://bucket/x?endpoint=http://192.0.2.1:9&anonymous=true";
+    std::fs::write(sandbox.root().join(".muse/stem/config.toml"), format!("[remotes]\nstudio = \"{nobody}\"\n"))
+        .unwrap();
+    assert_eq!(values(&sandbox, &["stash", "list", "--remote", ""]), ["studio"]);
+    assert_eq!(values(&sandbox, &["stash", "push", "--to=s"]), ["--to=studio"]);
+    assert_eq!(values(&sandbox, &["stash", "fetch", ""]), ["studio@{0}"]);
+    assert_eq!(values(&sandbox, &["stash", "fetch", "--from", "st"]), ["studio"]);
+    assert_eq!(values(&sandbox, &["stash", "drop", "--remote", "studio", ""]), [""; 0]);
     // From elsewhere, as `-C` says.
     let root = sandbox.root();
     let elsewhere = sandbox

@@ -4,5 +4,6 @@
 mod bucket;
 mod conformance;
 mod faults;
+mod hostile;
 mod requests;
 mod secrets;

@@ -41,6 +41,7 @@ const KNOWN_IN_STEM: &[&[u8]] = &[
     b"seen",
     b"stack.lock",
     b"store.lock",
+    b"tier",
     b"tmp",
     b"undo",
     b"verified",

@@ -18,6 +18,7 @@ mod inspect;
 mod pack;
 mod records;
 mod seeds;
+mod shelved;
 mod stash;
 mod store_ops;
 
@@ -31,6 +32,7 @@ pub use inspect::{check_inspect_audio, check_inspect_midi, check_inspect_project
 pub use pack::{check_pack_index, check_pack_scan, check_pack_store, check_pack_structures};
 pub use records::{check_id_lists, check_muse_stash, check_museignore, check_undo_record};
 pub use seeds::{Seed, seeds};
+pub use shelved::check_shelved_entry;
 pub use stash::{check_commit_json, check_head_refs, check_ids_paths, check_own_records, check_stash_entry};
 pub use store_ops::check_store_ops;
 
@@ -60,6 +62,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("pack_store", check_pack_store),
     ("store_ops", check_store_ops),
     ("bundle", check_bundle),
+    ("shelved_entry", check_shelved_entry),
     ("inspect_audio", check_inspect_audio),
     ("inspect_midi", check_inspect_midi),
     ("inspect_text", check_inspect_text),

@@ -12,8 +12,10 @@ use stem_fs::{RelPath, Timestamp};
 use stem_hash::{Algorithm, Checksum, ObjectId};
 use stem_pack::format::{ChunkListBuilder, Kind, PackHeader, PackId, chunk_id};
 use stem_pack::{Chunking, PackOptions, PackStore};
+use stem_stash::format::entry;
 use stem_stash::format::idlist::{self, IdList, ListKind};
 use stem_stash::format::stamp::Stamp;
+use stem_stash::format::summary::{self, EntrySummary};
 use stem_stash::format::undo::{
     self, EntryChange, FileChange, FileState, UndoId, UndoKind, UndoRecord, UndoVerb,
 };
@@ -45,6 +47,7 @@ pub fn seeds(root: &Path) -> Vec<Seed> {
     packs(root, &mut add);
     programs(&mut add);
     bundles(root, &mut add);
+    shelved(root, &mut add);
     inspected(root, &mut add);
     seeds
 }
@@ -88,6 +91,15 @@ fn inspected(root: &Path, add: &mut Add<'_>) {
         "texts",
         &edited(0x41, 30, b"<a x='1'>one &amp; two<!-- c --><b/><![CDATA[<]]><b>three</b></a>"),
     );
+}
+
+/// An entry for other machines, and a head alone.
+fn shelved(root: &Path, add: &mut Add<'_>) {
+    let text = b"{\n  \"stash_id\": \"stash-2026-11-22T083413597654Z0000-0badcafe\",\n  \"branch\": \"main\",\n  \"message\": \"WIP\",\n  \"created_at\": \"2026-11-22T08:34:13.597654+00:00\",\n  \"track\": null,\n  \"section\": null,\n  \"manifest\": {}\n}";
+    let head = summary::encode(&EntrySummary::of(&accepted(entry::decode(text))));
+    add("shelved_entry", "head", &head);
+    add("shelved_entry", "entry", &accepted(stem_bundle::shelved::encode(&head, text)));
+    add("shelved_entry", "golden", &accepted(std::fs::read(root.join("tests/golden/shelf/v1.entry"))));
 }
 
 /// Small bundles with records of every codec, an object that is left out and one that is empty.

@@ -102,7 +102,7 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-fn etag(bytes: &[u8]) -> String {
+pub(super) fn etag(bytes: &[u8]) -> String {
     format!("\"{}\"", &hex(&Sha256::digest(bytes))[..32])
 }
 
@@ -139,12 +139,12 @@ fn written(secs: u64) -> (String, String) {
 }
 
 fn get(request: &Request, state: &State, key: &str, shared: &Shared) -> Answer {
-    let Some(Stored { bytes, at }) = state.objects.get(key) else { return error(404, "NoSuchKey") };
+    let Some(Stored { bytes, at, tag }) = state.objects.get(key) else { return error(404, "NoSuchKey") };
     let clock = shared.options.clock;
     let (date, _) = written(seconds().saturating_add_signed(clock));
     let (modified, _) = written(at.saturating_add_signed(clock));
     let mut headers = vec![
-        ("etag", etag(bytes)),
+        ("etag", tag.clone()),
         ("last-modified", modified),
         ("date", date),
         ("accept-ranges", "bytes".to_owned()),
@@ -215,7 +215,7 @@ fn list(request: &Request, state: &State, shared: &Shared) -> Answer {
     let after = request.query.get("continuation-token").or_else(|| request.query.get("start-after"));
     let mut page = String::new();
     let (mut count, mut last, mut more) = (0, String::new(), false);
-    for (key, Stored { bytes, at }) in &state.objects {
+    for (key, Stored { bytes, at, .. }) in &state.objects {
         if !key.starts_with(&prefix)
             || after.is_some_and(|after| key <= after)
             || state.unlisted.contains(key)

@@ -1,5 +1,6 @@
 //! What goes wrong between a client and the service.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Which requests.
@@ -15,6 +16,24 @@ pub enum Match {
     Complete,
     /// Lists.
     List,
+    /// Those that ask for the length of an object.
+    Head,
+    /// Those that begin an upload in parts.
+    Begin,
+    /// Those that send a part.
+    Part,
+    /// Those that send an object as a whole.
+    Whole,
+    /// Those that give an upload in parts up.
+    Abort,
+    /// Those that remove an object.
+    Remove,
+}
+
+impl Match {
+    fn covers(self, kind: Self) -> bool {
+        self == Self::Any || self == kind || self == Self::Put && matches!(kind, Self::Part | Self::Whole)
+    }
 }
 
 /// What becomes of a request.
@@ -32,6 +51,26 @@ pub enum Injury {
     Flip(u8),
     /// The answer comes in small pieces.
     Trickle,
+    /// It is not carried out, and answered with 503 and the wish to be asked again after so many seconds.
+    Busy(u8),
+    /// It is sent elsewhere: to itself.
+    RedirectHere,
+    /// It is sent elsewhere: to a port where nobody listens.
+    RedirectAway,
+    /// It is sent elsewhere, and not told where.
+    RedirectBare,
+    /// The head of the answer says that the body is so many bytes longer than it is; then the connection ends.
+    Long(usize),
+    /// The answer says that its range begins so many bytes later than it does.
+    OtherRange(u64),
+    /// The wish for a range is not heeded: all bytes come, as 200.
+    WholeBody,
+    /// Nothing is answered for so many milliseconds.
+    Stall(u64),
+    /// It is refused with 500, and the connection closed, before the body of the request was read.
+    Early,
+    /// It is not carried out, and answered with 200 and this.
+    Says(&'static str),
 }
 
 /// Injures some requests.
@@ -45,6 +84,51 @@ pub struct Fault {
     pub times: u64,
     /// How.
     pub injury: Injury,
+}
+
+/// When something is done beside a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before its body is read; it is not carried out, and the connection ends.
+    Before,
+    /// When it was carried out; it is not answered, and the connection ends.
+    After,
+}
+
+type Action = Box<dyn FnOnce() + Send>;
+
+/// What is to be done at some request.
+#[derive(Default)]
+pub(crate) struct Hook(Mutex<Option<(Match, u64, Moment, Action)>>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
+}
+
+impl Hook {
+    pub(super) fn set(&self, of: Match, after: u64, moment: Moment, action: Action) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((of, after, moment, action));
+    }
+
+    pub(super) fn clear(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
+    }
+
+    pub(super) fn strike(&self, kind: Match, now: Moment) -> Option<Action> {
+        let mut hook = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match hook.as_mut() {
+            Some((of, after, moment, _)) if *moment == now && of.covers(kind) => {
+                if *after > 0 {
+                    *after -= 1;
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+        hook.take().map(|(_, _, _, action)| action)
+    }
 }
 
 /// The faults to come.
@@ -68,7 +152,7 @@ impl Faults {
 
     pub(super) fn strike(&self, kind: Match) -> Option<Injury> {
         for fault in self.list().iter_mut() {
-            if fault.of != Match::Any && fault.of != kind {
+            if !fault.of.covers(kind) {
                 continue;
             }
             if fault.after > 0 {

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 
 use super::Shared;
 use super::answer::answer;
-use super::fault::{Injury, Match};
+use super::fault::{Injury, Match, Moment};
 
 /// The longest line of a head, and how many there may be.
 const LINE: u64 = 16 << 10;
@@ -30,8 +30,14 @@ impl Request {
         match self.method.as_str() {
             "GET" if self.query.contains_key("list-type") => Match::List,
             "GET" => Match::Get,
-            "PUT" => Match::Put,
+            "HEAD" => Match::Head,
+            "PUT" if self.query.contains_key("uploadId") => Match::Part,
+            "PUT" => Match::Whole,
+            "POST" if self.query.contains_key("uploads") => Match::Begin,
             "POST" if self.query.contains_key("uploadId") => Match::Complete,
+            "DELETE" if self.query.contains_key("uploadId") => Match::Abort,
+            "DELETE" => Match::Remove,
+            "POST" if self.query.contains_key("delete") => Match::Remove,
             _ => Match::Any,
         }
     }
@@ -123,30 +129,46 @@ fn serve_one(
         let entry = format!("{} {}", request.method, request.path);
         state.log.push(entry);
     }
-    let injury = shared.faults.strike(request.kind());
+    let kind = request.kind();
+    if let Some(action) = shared.hook.strike(kind, Moment::Before) {
+        action();
+        return Ok(false);
+    }
+    let injury = shared.faults.strike(kind);
     let len: usize = request.headers.get("content-length").and_then(|len| len.parse().ok()).unwrap_or(0);
     if len > BODY {
         return Ok(false);
     }
-    if let Some(Injury::CutRequest(at)) = injury {
-        io::copy(&mut reader.take(at.min(len) as u64), &mut io::sink())?;
-        return Ok(false);
+    match injury {
+        Some(Injury::CutRequest(at)) => {
+            io::copy(&mut reader.take(at.min(len) as u64), &mut io::sink())?;
+            return Ok(false);
+        }
+        Some(Injury::Early) => {
+            let mut out = connection;
+            out.write_all(b"HTTP/1.1 500 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")?;
+            return Ok(false);
+        }
+        Some(Injury::WholeBody) => drop(request.headers.remove("range")),
+        _ => {}
     }
     request.body = vec![0; len];
     reader.read_exact(&mut request.body)?;
     std::thread::sleep(shared.options.latency);
+    if let Some(Injury::Stall(millis)) = injury {
+        std::thread::sleep(std::time::Duration::from_millis(millis));
+    }
     let head = request.method == "HEAD";
-    let mut answer = match injury {
-        Some(Injury::Status(status)) => Answer {
-            status,
-            headers: Vec::new(),
-            body: b"<Error><Code>Injected</Code></Error>".to_vec(),
-            length: None,
-        },
-        _ => answer(&request, shared),
-    };
+    let mut answer = refused(injury, &request).unwrap_or_else(|| answer(&request, shared));
+    if let Some(action) = shared.hook.strike(kind, Moment::After) {
+        action();
+        return Ok(false);
+    }
+    let mut beyond = 0;
     match injury {
         Some(Injury::Short(by)) => answer.body.truncate(answer.body.len().saturating_sub(by)),
+        Some(Injury::Long(by)) => beyond = by,
+        Some(Injury::OtherRange(by)) => shift_range(&mut answer, by),
         Some(Injury::Flip(part)) => {
             let at = answer.body.len() * usize::from(part) / 256;
             if let Some(byte) = answer.body.get_mut(at) {
@@ -155,7 +177,7 @@ fn serve_one(
         }
         _ => {}
     }
-    let length = answer.length.unwrap_or(answer.body.len());
+    let length = answer.length.unwrap_or(answer.body.len()) + beyond;
     let mut bytes = format!("HTTP/1.1 {} X\r\ncontent-length: {length}\r\n", answer.status).into_bytes();
     for (name, value) in &answer.headers {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
@@ -177,7 +199,52 @@ fn serve_one(
                 out.flush()?;
             }
         }
+        _ if shared.options.line.is_some() => {
+            for piece in bytes.chunks(64 << 10) {
+                shared.pass(piece.len());
+                out.write_all(piece)?;
+            }
+        }
         _ => out.write_all(&bytes)?,
     }
-    Ok(true)
+    Ok(beyond == 0)
+}
+
+/// The answer to what is not carried out.
+fn refused(injury: Option<Injury>, request: &Request) -> Option<Answer> {
+    let mut headers = Vec::new();
+    let (status, body) = match injury? {
+        Injury::Status(status) => (status, "<Error><Code>Injected</Code></Error>"),
+        Injury::Busy(seconds) => {
+            headers.push(("retry-after", seconds.to_string()));
+            (503, "<Error><Code>SlowDown</Code></Error>")
+        }
+        Injury::RedirectHere => {
+            let query: Vec<String> =
+                request.query.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let host = request.headers.get("host").map_or("", String::as_str);
+            headers.push(("location", format!("http://{host}{}?{}", request.path, query.join("&"))));
+            (307, "")
+        }
+        Injury::RedirectAway => {
+            headers.push(("location", "http://127.0.0.1:1/elsewhere".to_owned()));
+            (307, "")
+        }
+        Injury::RedirectBare => (301, ""),
+        Injury::Says(words) => (200, words),
+        _ => return None,
+    };
+    Some(Answer { status, headers, body: body.as_bytes().to_vec(), length: None })
+}
+
+fn shift_range(answer: &mut Answer, by: u64) {
+    for (name, value) in &mut answer.headers {
+        if *name == "content-range"
+            && let Some((from, rest)) = value.trim_start_matches("bytes ").split_once('-')
+            && let Some((to, all)) = rest.split_once('/')
+            && let (Ok(from), Ok(to)) = (from.parse::<u64>(), to.parse::<u64>())
+        {
+            *value = format!("bytes {}-{}/{all}", from + by, to + by);
+        }
+    }
 }

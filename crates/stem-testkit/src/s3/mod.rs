@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-pub use fault::{Fault, Faults, Injury, Match};
+pub use fault::{Fault, Faults, Injury, Match, Moment};
 
 /// What the service holds.
 #[derive(Debug, Default)]
@@ -37,11 +37,14 @@ pub(crate) struct Stored {
     pub(crate) bytes: Arc<Vec<u8>>,
     /// When it came, in seconds since the epoch, by the right clock.
     pub(crate) at: u64,
+    /// Its entity tag, made once: as long as the object is, every read would hash it.
+    pub(crate) tag: String,
 }
 
 impl Stored {
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes: Arc::new(bytes), at: answer::seconds() }
+        let tag = answer::etag(&bytes);
+        Self { bytes: Arc::new(bytes), at: answer::seconds(), tag }
     }
 }
 
@@ -56,13 +59,28 @@ pub(crate) struct Upload {
 pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     pub(crate) faults: Faults,
+    pub(crate) hook: fault::Hook,
     pub(crate) options: ServerOptions,
+    /// When the line is free again.
+    free: Mutex<Option<Instant>>,
     stop: AtomicBool,
 }
 
 impl Shared {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until so many bytes have gone over the line.
+    pub(crate) fn pass(&self, bytes: usize) {
+        let Some(line) = self.options.line else { return };
+        let takes = Duration::from_secs(1).mul_f64(bytes as f64 / line.max(1) as f64);
+        let now = Instant::now();
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = free.map_or(now, |free| free.max(now)) + takes;
+        *free = Some(until);
+        drop(free);
+        std::thread::sleep(until - now);
     }
 }
 
@@ -77,11 +95,13 @@ pub struct ServerOptions {
     pub page: usize,
     /// How far the clock is off, in seconds.
     pub clock: i64,
+    /// Bytes of answers that all connections together get in a second.
+    pub line: Option<u64>,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { conditional: true, latency: Duration::ZERO, page: 1000, clock: 0 }
+        Self { conditional: true, latency: Duration::ZERO, page: 1000, clock: 0, line: None }
     }
 }
 
@@ -104,7 +124,9 @@ impl S3Server {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             faults: Faults::default(),
+            hook: fault::Hook::default(),
             options,
+            free: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let inner = shared.clone();
@@ -131,6 +153,17 @@ impl S3Server {
     /// The faults to come.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
+    }
+
+    /// Does something once, at the request that follows `after` others of this kind; that request is not answered. Replaces what was to
+    /// be done before.
+    pub fn when(&self, of: Match, after: u64, moment: Moment, action: impl FnOnce() + Send + 'static) {
+        self.shared.hook.set(of, after, moment, Box::new(action));
+    }
+
+    /// Forgets what was to be done, and says whether it was not done yet.
+    pub fn forget(&self) -> bool {
+        self.shared.hook.clear()
     }
 
     /// Requests so far.
