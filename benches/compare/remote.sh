@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # A store in a bucket against `rclone copy`, on Ceph's gateway on this machine, in turns: 12 stems of 32 MiB and 20,000 small files, up and
-# down. Needs rclone, and what tests/servers/ceph.sh needs. Prints seconds, throughput of the files' bytes, and peak memory.
+# down; then a stem from a service that takes 40 ms for each answer, beside one plain request. Needs rclone, and what tests/servers/ceph.sh needs.
+#
+# Prints what each round took, and at the end medians, their ratios and peak memory. STEM_ROUNDS (5), STEM_KINDS ("stems small latency"), STEM_STEM_MIB
+# (32), STEM_HOW ("audio audio-fast raw"): fewer of each is faster. What was measured is removed after each round, for the gateway keeps it in memory.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -22,40 +25,72 @@ export RCLONE_CONFIG=/dev/null RCLONE_CONFIG_C_TYPE=s3 RCLONE_CONFIG_C_PROVIDER=
     RCLONE_CONFIG_C_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID RCLONE_CONFIG_C_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-rounds=${STEM_ROUNDS:-3}
+rounds=${STEM_ROUNDS:-5}
+how=${STEM_HOW:-audio audio-fast raw}
 
-# What rclone takes, told as transfer tells it.
+# Runs a command and notes "KIND WAY WHAT SECONDS MIB": whoever is measured, seconds are those of the whole process, seen from outside.
 timed() {
-    local label=$1 bytes=$2 begin end
-    shift 2
+    local kind=$1 way=$2 what=$3 bytes=$4 begin end
+    shift 4
     begin=$(date +%s.%N)
-    /usr/bin/env time -f '%M' -o "$work/memory" "$@" 2>/dev/null || "$@"
+    /usr/bin/env time -f '%M %U %S' -o "$work/used" "$@" >"$work/said" 2>&1 || {
+        cat "$work/said"
+        exit 1
+    }
     end=$(date +%s.%N)
-    awk -v label="$label" -v b="$begin" -v e="$end" -v n="$bytes" -v m="$(cat "$work/memory" 2>/dev/null || echo 0)" \
-        'BEGIN { printf "%-24s %.2f s, %.0f MB/s, peak %d MiB\n", label, e - b, n / 1e6 / (e - b), m / 1024 }'
+    read -r memory user system <"$work/used"
+    awk -v k="$kind" -v w="$way" -v what="$what" -v b="$begin" -v e="$end" -v n="$bytes" -v m="$memory" -v c="$user" -v s="$system" -v t="$work/times" \
+        'BEGIN { printf "%-6s %-5s %-16s %6.2f s, %4.0f MB/s, processor %.2f s, peak %d MiB\n", k, w, what, e - b, n / 1e6 / (e - b), c + s, m / 1024
+                 printf "%s %s %s %.4f %d\n", k, w, what, e - b, m / 1024 >>t }'
 }
 
-for kind in ${STEM_KINDS:-stems small}; do
-    "$STEM_TRANSFER" make "$work/$kind" "$kind" >/dev/null
+store() { # NAME CACHE
+    echo "s3://$bucket/$1?endpoint=$endpoint&compression=${1%%-[0-9]*}&cache=$work/$2"
+}
+
+for kind in ${STEM_KINDS:-stems small latency}; do
+    [ "$kind" != latency ] || continue
+    "$STEM_TRANSFER" make "$work/$kind" "$kind" "${STEM_STEM_MIB:-32}" >/dev/null
     bytes=$(du -sb --apparent-size "$work/$kind" | cut -f1)
+    # Small files are not coded by what they hold, and take rclone long.
+    [ "$kind" = stems ] && ways=$how || ways=audio
     for round in $(seq "$rounds"); do
+        [ "$kind" = stems ] || [ "$round" -le "${STEM_SMALL_ROUNDS:-1}" ] || break
         echo "-- $kind, round $round"
-        url="s3://$bucket/stem-$kind-$round?endpoint=$endpoint"
-        printf '%-24s ' "stem up"
-        "$STEM_TRANSFER" put "$work/$kind" "$url&cache=$work/cache-up" "$work/ids"
-        printf '%-24s ' "stem up, raw"
-        "$STEM_TRANSFER" put "$work/$kind" "s3://$bucket/raw-$kind-$round?endpoint=$endpoint&compression=raw&cache=$work/cache-raw" "$work/ids-raw"
-        timed "rclone up" "$bytes" rclone copy "$work/$kind" "c:$bucket/rclone-$kind-$round"
-        printf '%-24s ' "stem down"
-        "$STEM_TRANSFER" get "$url&cache=$work/cache-down" "$work/ids" "$work/down"
+        for way in $ways; do
+            timed "$kind" up "stem-$way" "$bytes" "$STEM_TRANSFER" put "$work/$kind" "$(store "$way-$round" cache-up)" "$work/ids-$way"
+            rm -rf "$work"/cache-*
+        done
+        timed "$kind" up rclone "$bytes" rclone copy "$work/$kind" "c:$bucket/rclone"
+        for way in $ways; do
+            timed "$kind" down "stem-$way" "$bytes" "$STEM_TRANSFER" get "$(store "$way-$round" cache-down)" "$work/ids-$way" "$work/down"
+            diff -rq "$work/$kind" "$work/down"
+            rm -rf "$work/down" "$work"/cache-*
+        done
+        timed "$kind" down rclone "$bytes" timeout "${STEM_RCLONE_LIMIT:-300}" rclone copy "c:$bucket/rclone" "$work/down"
         diff -rq "$work/$kind" "$work/down"
         rm -rf "$work/down"
-        printf '%-24s ' "stem down, raw"
-        "$STEM_TRANSFER" get "s3://$bucket/raw-$kind-$round?endpoint=$endpoint&cache=$work/cache-raw-down" "$work/ids-raw" "$work/down"
-        diff -rq "$work/$kind" "$work/down"
-        rm -rf "$work/down" "$work"/cache-*
-        timed "rclone down" "$bytes" rclone copy "c:$bucket/rclone-$kind-$round" "$work/down"
-        diff -rq "$work/$kind" "$work/down"
-        rm -rf "$work/down"
+        rclone purge "c:$bucket" >/dev/null 2>&1 || true
+        rclone mkdir "c:$bucket"
     done
+    rm -rf "${work:?}/$kind"
 done
+
+if [[ " ${STEM_KINDS:-stems small latency} " = *" latency "* ]]; then
+    echo "-- a stem at 40 ms, in the program's own process"
+    for line in "" 100; do
+        "$STEM_TRANSFER" latency 64 "$rounds" 40 $line
+    done
+fi
+
+[ -s "$work/times" ] || exit 0
+echo "-- medians; throughput of stem divided by that of rclone"
+sort -k1,1 -k2,2r -k3,3 -k4,4n "$work/times" | awk '
+    { key = $1 " " $2; id = key " " $3; n[id]++; t[id, n[id]] = $4; if ($5 > peak[id]) peak[id] = $5
+      if (!(id in seen)) { seen[id] = 1; order[++count] = id; of[id] = key } }
+    function median(id) { m = n[id]; return m % 2 ? t[id, (m + 1) / 2] : (t[id, m / 2] + t[id, m / 2 + 1]) / 2 }
+    END { for (i = 1; i <= count; i++) {
+        id = order[i]; split(id, w, " "); base = of[id] " rclone"
+        printf "%-6s %-5s %-16s median %7.2f s [%.2f, %.2f], peak %4d MiB", w[1], w[2], w[3], median(id), t[id, 1], t[id, n[id]], peak[id]
+        if (id != base && (base in seen)) printf ", ratio %.2f", median(base) / median(id)
+        printf "\n" } }'

@@ -1,6 +1,6 @@
 //! Takes the files of a directory into a bucket, or brings them back: what `benches/compare/remote.sh` measures.
 //!
-//! `transfer make DIR stems|small`, `transfer put DIR URL IDS`, `transfer get URL IDS DIR`, where URL is `s3://…` with its options and IDS
+//! `transfer make DIR stems|small [MIB]`, `transfer put DIR URL IDS`, `transfer get URL IDS DIR`, where URL is `s3://…` with its options and IDS
 //! a file that the first writes and the second reads. Says how long it took, how much processor time and how much memory.
 //!
 //! `transfer latency MIB ROUNDS MILLISECONDS [MBPS]`: a stem of that size from a service in this process that takes so long for each answer, over a line
@@ -27,13 +27,14 @@ fn main() -> Outcome<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let started = Instant::now();
     let bytes = match words.as_slice() {
-        ["make", dir, kind] => make(Path::new(dir), kind)?,
+        ["make", dir, kind] => make(Path::new(dir), kind, 32)?,
+        ["make", dir, kind, mib] => make(Path::new(dir), kind, mib.parse()?)?,
         ["put", dir, url, ids] => put(Path::new(dir), url, Path::new(ids))?,
         ["get", url, ids, dir] => get(url, Path::new(ids), Path::new(dir))?,
         ["latency", mib, rounds, wait] => return latency(mib, rounds, wait, None),
         ["latency", mib, rounds, wait, line] => return latency(mib, rounds, wait, Some(line)),
         _ => {
-            return Err("transfer make DIR stems|small, put DIR URL IDS, get URL IDS DIR, \
+            return Err("transfer make DIR stems|small [MIB], put DIR URL IDS, get URL IDS DIR, \
                         latency MIB ROUNDS MILLISECONDS [MBPS]"
                 .into());
         }
@@ -65,10 +66,10 @@ fn peak() -> u64 {
     line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
-/// Writes something like stems, of 32 MiB, or 20,000 small files.
-fn make(dir: &Path, kind: &str) -> Outcome<u64> {
+/// Writes 12 files like stems, each so many MiB, or 20,000 small files.
+fn make(dir: &Path, kind: &str, mib: usize) -> Outcome<u64> {
     let dir = Dir::create_all(dir)?;
-    let (count, samples) = if kind == "stems" { (12, 32 << 20) } else { (20_000, 0) };
+    let (count, samples) = if kind == "stems" { (12, mib << 20) } else { (20_000, 0) };
     let mut all = 0;
     for number in 0..count {
         let bytes = if samples > 0 { stem(number, samples) } else { preset(number) };
