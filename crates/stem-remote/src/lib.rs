@@ -18,6 +18,7 @@ mod bucket;
 mod client;
 mod connect;
 mod depot;
+mod entries;
 mod error;
 mod layout;
 mod lists;
@@ -41,6 +42,7 @@ use crate::settings::{Layout, Settings};
 use crate::sharded::ShardedRemote;
 
 pub use crate::bucket::Bucket;
+pub use crate::entries::{EntryKey, Shelved};
 pub use crate::settings::SCHEMES;
 pub use crate::wait::stop_when;
 

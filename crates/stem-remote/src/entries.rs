@@ -1,0 +1,381 @@
+//! Stash entries for other machines (`docs/format/remote.md`, *Entries*): their bytes, their names, and how they come and go.
+//!
+//! What an entry says is none of this crate's business: head and text are bytes here, as in a bundle. Whoever reads them compares one
+//! with the other. Rejected: several requests for one entry (head and text as keys of their own), for then there would be halves.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use futures_util::StreamExt;
+use stem_hash::{Algorithm, Hasher};
+use stem_store::{Error, ErrorKind, Operation, Result};
+use uuid::Uuid;
+
+use crate::bucket::Bucket;
+use crate::client::{Client, Shared};
+use crate::error::told;
+use crate::layout::ENTRIES;
+use crate::wait::wait;
+
+const MAGIC: &[u8; 8] = b"STEMSHLF";
+const VERSION: u32 = 1;
+/// Bytes before the head.
+const FRONT: usize = 96;
+/// Bytes that a head may have.
+const MOST_HEAD: usize = 16_384;
+/// Bytes that a text may have, and as it is stored.
+const MOST_TEXT: u64 = 512 << 20;
+/// Entries that a store may have.
+const MOST_ENTRIES: usize = 65_536;
+/// Fetched at first of an entry whose head is wanted; nearly every head is shorter.
+const FIRST: u64 = 1024;
+/// Heads on their way at the same time.
+const HEADS: usize = 16;
+/// Damaged bytes are fetched so often before they are believed to lie so.
+const READS: usize = 2;
+/// A fast level: what is saved is small beside the objects.
+const LEVEL: i32 = 3;
+/// zstd's own bound for readers that were told nothing else, 128 MiB: a frame cannot ask for a larger window.
+const MOST_WINDOW_LOG: u32 = 27;
+
+/// What an entry is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shelved {
+    /// What lists show, JSON.
+    pub head: Vec<u8>,
+    /// The entry itself.
+    pub text: Vec<u8>,
+}
+
+/// An entry of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryKey {
+    /// Its name: time, hyphen, random digits.
+    pub name: String,
+    /// How long it is as it is stored, in bytes.
+    pub size: u64,
+}
+
+/// Why something is no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BadEntry {
+    /// It is one of a version that this program does not know.
+    Version(u32),
+    /// It is none, or not whole.
+    Damaged(&'static str),
+}
+
+impl fmt::Display for BadEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(version) => {
+                write!(
+                    f,
+                    "it has version {version}, and this program knows version {VERSION}: use a newer one"
+                )
+            }
+            Self::Damaged(why) => write!(f, "it is no whole entry: {why}"),
+        }
+    }
+}
+
+const SHORT: BadEntry = BadEntry::Damaged("it is cut short");
+
+/// What the first bytes say.
+#[derive(Debug, Clone, Copy)]
+struct Front {
+    head: usize,
+    stored: u64,
+    text: u64,
+}
+
+fn field<const N: usize>(bytes: &[u8], at: usize) -> std::result::Result<[u8; N], BadEntry> {
+    bytes.get(at..at + N).and_then(|field| field.try_into().ok()).ok_or(SHORT)
+}
+
+/// Reads what says how long everything is; nothing is believed before the checks.
+fn front(bytes: &[u8]) -> std::result::Result<Front, BadEntry> {
+    if field(bytes, 0)? != *MAGIC {
+        return Err(BadEntry::Damaged("it begins otherwise"));
+    }
+    let version = u32::from_le_bytes(field(bytes, 8)?);
+    if version != VERSION {
+        return Err(BadEntry::Version(version));
+    }
+    let head = u32::from_le_bytes(field(bytes, 12)?) as usize;
+    let stored = u64::from_le_bytes(field(bytes, 16)?);
+    let text = u64::from_le_bytes(field(bytes, 24)?);
+    if head == 0 || head > MOST_HEAD || stored > MOST_TEXT || text > MOST_TEXT {
+        return Err(BadEntry::Damaged("a length is beyond its limit"));
+    }
+    Ok(Front { head, stored, text })
+}
+
+fn digest(parts: [&[u8]; 2]) -> [u8; 32] {
+    let mut hasher = Hasher::new(Algorithm::Blake3);
+    for part in parts {
+        hasher.update(part);
+    }
+    *hasher.finish().id.as_bytes()
+}
+
+/// The bytes of an entry.
+pub(crate) fn encode(head: &[u8], text: &[u8]) -> io::Result<Vec<u8>> {
+    if head.is_empty() || head.len() > MOST_HEAD || text.len() as u64 > MOST_TEXT {
+        let words =
+            format!("an entry may have {MOST_TEXT} bytes and {MOST_HEAD} in its head; this one has more");
+        return Err(told(io::ErrorKind::InvalidInput, words));
+    }
+    let body = zstd::bulk::compress(text, LEVEL)?;
+    let mut bytes = Vec::with_capacity(FRONT + head.len() + body.len());
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&(head.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    let check = digest([&bytes, head]);
+    bytes.extend_from_slice(&check);
+    bytes.extend_from_slice(&digest([&body, &[]]));
+    bytes.extend_from_slice(head);
+    bytes.extend_from_slice(&body);
+    Ok(bytes)
+}
+
+/// The head of an entry of which at least the beginning is given. `Ok(Err(length))`: so many bytes are needed.
+fn decode_head(bytes: &[u8]) -> std::result::Result<std::result::Result<&[u8], usize>, BadEntry> {
+    let front = front(bytes)?;
+    let end = FRONT + front.head;
+    let Some(head) = bytes.get(FRONT..end) else { return Ok(Err(end)) };
+    let begin = bytes.get(..32).unwrap_or_default();
+    if field(bytes, 32)? != digest([begin, head]) {
+        return Err(BadEntry::Damaged("the checksum of its head does not agree"));
+    }
+    Ok(Ok(head))
+}
+
+/// A whole entry.
+pub(crate) fn decode(bytes: &[u8]) -> std::result::Result<Shelved, BadEntry> {
+    let front = front(bytes)?;
+    let Ok(head) = decode_head(bytes)? else { return Err(SHORT) };
+    let body = bytes.get(FRONT + front.head..).unwrap_or_default();
+    if body.len() as u64 != front.stored {
+        return Err(BadEntry::Damaged("its length is not what it says"));
+    }
+    if field(bytes, 64)? != digest([body, &[]]) {
+        return Err(BadEntry::Damaged("the checksum of its body does not agree"));
+    }
+    let text = unpack(body, front.text)
+        .ok_or(BadEntry::Damaged("its body is not one zstd frame of the length that it says"))?;
+    Ok(Shelved { head: head.to_vec(), text })
+}
+
+/// The plain text of a frame: exactly so long, and nothing after it. Memory grows with what comes out, and never beyond `len`.
+fn unpack(body: &[u8], len: u64) -> Option<Vec<u8>> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).ok()?.single_frame();
+    decoder.window_log_max(MOST_WINDOW_LOG).ok()?;
+    let mut text = Vec::new();
+    let taken = (&mut decoder).take(len.saturating_add(1)).read_to_end(&mut text).ok()?;
+    (taken as u64 == len && decoder.finish().is_empty()).then_some(text)
+}
+
+/// Whether this is how a name begins: `20261122T083413597654Z`.
+fn is_time(text: &str) -> bool {
+    text.len() == 22
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 => byte == b'T',
+            21 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+/// Whether this is the name of an entry.
+fn is_name(name: &str) -> bool {
+    let lower = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    name.split_once('-')
+        .is_some_and(|(time, digits)| is_time(time) && digits.len() == 32 && digits.bytes().all(lower))
+}
+
+fn key_of(name: &str) -> String {
+    format!("{ENTRIES}/{name}")
+}
+
+/// The entries that a list shows, by name; newest first.
+fn listed(client: &Client) -> io::Result<Vec<EntryKey>> {
+    let mut found: Vec<EntryKey> = client
+        .list(ENTRIES)?
+        .into_iter()
+        .filter_map(|listed| match &listed.parts[..] {
+            [name] if is_name(name) => Some(EntryKey { name: name.clone(), size: listed.size }),
+            _ => None,
+        })
+        .collect();
+    if found.len() > MOST_ENTRIES {
+        let words =
+            format!("it has {} entries, and at most {MOST_ENTRIES} are read: remove some", found.len());
+        return Err(told(io::ErrorKind::InvalidData, words));
+    }
+    found.sort_unstable_by(|a, b| b.name.cmp(&a.name));
+    Ok(found)
+}
+
+/// The names of all entries, newest first.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the collector"))]
+pub(crate) fn names(client: &Client) -> io::Result<Vec<String>> {
+    Ok(listed(client)?.into_iter().map(|key| key.name).collect())
+}
+
+/// The text of an entry, whole and as its checksums say.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the collector"))]
+pub(crate) fn text(client: &Client, name: &str) -> io::Result<Vec<u8>> {
+    let words = || told(io::ErrorKind::NotFound, format!("entry '{name}' is gone"));
+    Ok(read(client, name)?.ok_or_else(words)?.text)
+}
+
+/// What is wrong with an entry, with its name.
+fn bad(name: &str, problem: BadEntry) -> io::Error {
+    let kind = match problem {
+        BadEntry::Version(_) => io::ErrorKind::Unsupported,
+        BadEntry::Damaged(_) => io::ErrorKind::InvalidData,
+    };
+    told(kind, format!("entry '{name}' cannot be used: {problem}"))
+}
+
+/// A whole entry; `None` if it is not there. What is damaged is fetched again: it may have been damaged on the way.
+fn read(client: &Client, name: &str) -> io::Result<Option<Shelved>> {
+    if !is_name(name) {
+        return Ok(None);
+    }
+    let mut reads = 1;
+    loop {
+        let most = (FRONT + MOST_HEAD) as u64 + MOST_TEXT;
+        let Some(bytes) = client.read(&key_of(name), most)? else { return Ok(None) };
+        match decode(&bytes) {
+            Ok(shelved) => return Ok(Some(shelved)),
+            Err(BadEntry::Damaged(_)) if reads < READS => reads += 1,
+            Err(problem) => return Err(bad(name, problem)),
+        }
+    }
+}
+
+/// The head of an entry alone, by a range.
+async fn read_head(client: Shared, key: EntryKey) -> io::Result<Vec<u8>> {
+    let EntryKey { name, size } = &key;
+    let mut reads = 1;
+    let mut end = (*size).min(FIRST);
+    let mut bytes = Vec::new();
+    loop {
+        let from = bytes.len() as u64;
+        if end > from {
+            bytes.extend(client.fetch(&key_of(name), from..end).await?);
+        }
+        let problem = match decode_head(&bytes) {
+            Ok(Ok(head)) => return Ok(head.to_vec()),
+            Ok(Err(needed)) if needed as u64 <= *size && (bytes.len() as u64) == end => {
+                end = needed as u64;
+                continue;
+            }
+            Ok(Err(_)) => SHORT,
+            Err(problem) => problem,
+        };
+        if reads >= READS || matches!(problem, BadEntry::Version(_)) {
+            return Err(bad(name, problem));
+        }
+        reads += 1;
+        bytes.clear();
+        end = (*size).min(FIRST);
+    }
+}
+
+/// Uploads an entry under a name of its own; says the name when the service has all of it.
+fn publish(client: &Client, time: &str, head: &[u8], text: &[u8]) -> io::Result<String> {
+    if !is_time(time) {
+        return Err(told(io::ErrorKind::InvalidInput, format!("'{time}' is no time of an entry")));
+    }
+    let bytes = encode(head, text)?;
+    client.probe()?;
+    let name = format!("{time}-{}", Uuid::new_v4().simple());
+    let (client, key) = (client.clone(), key_of(&name));
+    // Compares what the service then has, in length.
+    wait(async move { client.put_new(&key, bytes).await })?;
+    Ok(name)
+}
+
+impl Bucket {
+    fn unread(&self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::InvalidData {
+            return Error::new(ErrorKind::Corrupt, Operation::Read, self.name()).with_source(error);
+        }
+        self.failed(Operation::Read, error)
+    }
+
+    /// The entries, newest first.
+    ///
+    /// # Errors
+    ///
+    /// What the service says; more entries than the format allows.
+    pub fn entries(&self) -> Result<Vec<EntryKey>> {
+        listed(&self.client).map_err(|error| self.failed(Operation::List, error))
+    }
+
+    /// The heads of entries, in this order, several requests at the same time. One that cannot be had says why.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Interrupted`] when the program asked to stop.
+    pub fn entry_heads(&self, keys: &[EntryKey]) -> Result<Vec<Result<Vec<u8>>>> {
+        let (client, keys) = (self.client.clone(), keys.to_vec());
+        let heads = wait(async move {
+            let heads = futures_util::stream::iter(
+                keys.into_iter().map(move |key| read_head(Shared::clone(&client), key)),
+            );
+            Ok(heads.buffered(HEADS).collect::<Vec<_>>().await)
+        });
+        let heads = heads.map_err(|error| self.unread(error))?;
+        Ok(heads.into_iter().map(|head| head.map_err(|error| self.unread(error))).collect())
+    }
+
+    /// A whole entry, as its checksums say; `None` if there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::Unsupported`] for a newer version, and what the service says.
+    pub fn entry(&self, name: &str) -> Result<Option<Shelved>> {
+        read(&self.client, name).map_err(|error| self.unread(error))
+    }
+
+    /// Publishes an entry whose objects are durable here, and says its name. `time` is that of the name, as in
+    /// `20261122T083413597654Z`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] where nothing was ever stored, and for an entry beyond the limits; what the service says. Then
+    /// the entry is there whole or not at all.
+    pub fn publish_entry(&self, time: &str, head: &[u8], text: &[u8]) -> Result<String> {
+        if self.marker.is_none() {
+            return Err(Error::new(ErrorKind::InvalidInput, Operation::Put, self.name())
+                .with_reason("there are no objects here, and so nothing that an entry could name"));
+        }
+        publish(&self.client, time, head, text).map_err(|error| self.failed(Operation::Put, error))
+    }
+
+    /// Removes an entry. Its objects stay until they are collected.
+    ///
+    /// # Errors
+    ///
+    /// What the service says. `false`: there was none of this name.
+    pub fn remove_entry(&self, name: &str) -> Result<bool> {
+        if !is_name(name) {
+            return Ok(false);
+        }
+        let (client, key) = (self.client.clone(), key_of(name));
+        let work = || {
+            let (asked, wanted) = (client.clone(), key.clone());
+            let there = wait(async move { asked.size(&wanted).await })?.is_some();
+            client.remove(vec![key.clone()]).map(|()| there)
+        };
+        work().map_err(|error| self.failed(Operation::Remove, error))
+    }
+}
+
+#[cfg(test)]
+mod tests;
