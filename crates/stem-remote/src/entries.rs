@@ -219,13 +219,11 @@ fn listed(client: &Client) -> io::Result<Vec<EntryKey>> {
 }
 
 /// The names of all entries, newest first.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the collector"))]
 pub(crate) fn names(client: &Client) -> io::Result<Vec<String>> {
     Ok(listed(client)?.into_iter().map(|key| key.name).collect())
 }
 
 /// The text of an entry, whole and as its checksums say.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the collector"))]
 pub(crate) fn text(client: &Client, name: &str) -> io::Result<Vec<u8>> {
     let words = || told(io::ErrorKind::NotFound, format!("entry '{name}' is gone"));
     Ok(read(client, name)?.ok_or_else(words)?.text)

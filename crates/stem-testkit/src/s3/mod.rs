@@ -13,7 +13,7 @@ mod http;
 
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,13 +35,13 @@ pub(crate) struct State {
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) bytes: Arc<Vec<u8>>,
-    /// When it came, in seconds since the epoch, by the right clock.
+    /// When it came, in seconds since the epoch, without the error of [`ServerOptions::clock`].
     pub(crate) at: u64,
 }
 
 impl Stored {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes: Arc::new(bytes), at: answer::seconds() }
+    pub(crate) fn new(bytes: Vec<u8>, at: u64) -> Self {
+        Self { bytes: Arc::new(bytes), at }
     }
 }
 
@@ -57,10 +57,17 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     pub(crate) faults: Faults,
     pub(crate) options: ServerOptions,
+    /// Seconds that [`S3Server::advance`] added to the time.
+    pub(crate) ahead: AtomicU64,
     stop: AtomicBool,
 }
 
 impl Shared {
+    /// The time, in seconds since the epoch.
+    pub(crate) fn seconds(&self) -> u64 {
+        answer::seconds().saturating_add(self.ahead.load(Ordering::Acquire))
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -105,6 +112,7 @@ impl S3Server {
             state: Mutex::default(),
             faults: Faults::default(),
             options,
+            ahead: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         });
         let inner = shared.clone();
@@ -126,6 +134,11 @@ impl S3Server {
     /// Where it is: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Lets time pass: what is there is so much older from now on.
+    pub fn advance(&self, time: Duration) {
+        self.shared.ahead.fetch_add(time.as_secs(), Ordering::AcqRel);
     }
 
     /// The faults to come.
@@ -162,7 +175,10 @@ impl S3Server {
     pub fn set_object(&self, key: &str, bytes: Option<Vec<u8>>) {
         let mut state = self.shared.state();
         match bytes {
-            Some(bytes) => drop(state.objects.insert(key.to_owned(), Stored::new(bytes))),
+            Some(bytes) => {
+                let stored = Stored::new(bytes, self.shared.seconds());
+                drop(state.objects.insert(key.to_owned(), stored));
+            }
             None => drop(state.objects.remove(key)),
         }
     }
