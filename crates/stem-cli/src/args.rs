@@ -21,8 +21,8 @@ pub(crate) use bench::{BenchArgs, DemoArgs};
 pub(crate) use copy::CopyArgs;
 pub(crate) use inspect::{DiffArgs, PageArgs, ShowArgs, StatusArgs, ViewArgs};
 pub(crate) use stash::{
-    ApplyArgs, Compression, ExportArgs, ImportArgs, OnConflict, PushOptions, StashArgs, StashCommand,
-    UndoArgs,
+    ApplyArgs, Compression, ExportArgs, FetchArgs, ImportArgs, OnConflict, PushOptions, StashArgs,
+    StashCommand, UndoArgs,
 };
 pub(crate) use store::{GcArgs, ObjectCommand, PackArgs, VerifyArgs};
 pub(crate) use unread::Unread;
@@ -227,7 +227,7 @@ mod tests {
             assert!(cli.global.json, "{words:?}");
             assert_eq!(cli.global.repo, Some(PathBuf::from("x")), "{words:?}");
             let Some(Command::Stash(args)) = cli.command else { panic!("{words:?}") };
-            assert!(matches!(args.command, Some(StashCommand::List)), "{words:?}");
+            assert!(matches!(args.command, Some(StashCommand::List(_))), "{words:?}");
         }
     }
 

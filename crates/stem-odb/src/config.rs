@@ -1,5 +1,6 @@
 //! `.muse/stem/config.toml`: what a repository chose. Documented in `docs/format/config.md`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -22,6 +23,10 @@ const DEFAULT_DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_DATABASE_TIMEOUT: Duration = Duration::from_hours(1);
 /// What stands for an age that is never reached.
 const NEVER: &str = "never";
+/// Characters of a remote's name.
+const MAX_REMOTE_NAME: usize = 64;
+/// The remote that is meant where none is named.
+const DEFAULT_REMOTE: &str = "default";
 /// The version that this engine reads.
 const VERSION: u64 = 1;
 
@@ -68,6 +73,31 @@ pub struct Config {
     pub database: Option<DatabaseSetting>,
     /// How long that database may take to connect, and to answer each question.
     pub database_timeout: Duration,
+    /// Stores that entries are handed over by, by name.
+    pub remotes: Remotes,
+}
+
+/// Stores that a repository has names for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remotes(BTreeMap<String, StoreUrl>);
+
+impl Remotes {
+    /// The one of this name; where none is named, the one that is called `default`, else the only one there is.
+    pub fn get(&self, name: Option<&str>) -> Option<(&str, &StoreUrl)> {
+        let mut all = self.0.iter();
+        let found = match name {
+            Some(name) => self.0.get_key_value(name),
+            None => {
+                self.0.get_key_value(DEFAULT_REMOTE).or_else(|| all.next().filter(|_| all.next().is_none()))
+            }
+        };
+        found.map(|(name, url)| (name.as_str(), url))
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &StoreUrl)> {
+        self.0.iter().map(|(name, url)| (name.as_str(), url))
+    }
 }
 
 /// A database's URL as it was written, which may hold a password: it is not shown.
@@ -98,6 +128,7 @@ struct File {
     undo: UndoSection,
     database: DatabaseSection,
     stash: StashSection,
+    remotes: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -160,6 +191,7 @@ impl Config {
             undo_expire: Some(DEFAULT_UNDO_EXPIRE),
             database: None,
             database_timeout: DEFAULT_DATABASE_TIMEOUT,
+            remotes: Remotes::default(),
         }
     }
 
@@ -221,8 +253,28 @@ impl Config {
             }
             config.database_timeout = time;
         }
+        for (name, url) in file.remotes {
+            if !is_remote_name(&name) {
+                let shown = printable(&hide_passwords(&name));
+                return Err(format!(
+                    "remotes: '{shown}' is no name: use 1 to {MAX_REMOTE_NAME} of a-z, A-Z, 0-9, '-', '_' and '.', with a letter or digit first"
+                ));
+            }
+            let url = url
+                .parse()
+                .map_err(|e: Error| format!("remotes.{name}: {}", hide_passwords(&e.to_string())))?;
+            config.remotes.0.insert(name, url);
+        }
         Ok(config)
     }
+}
+
+/// Whether a remote may be called so: nothing that could be a URL, an option, a path or a reference.
+fn is_remote_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    name.len() <= MAX_REMOTE_NAME
+        && name.bytes().all(plain)
+        && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
 }
 
 /// What the parser says. It quotes the line, and a line of `[database]` may hold a password, however it is mistyped: such a
@@ -305,6 +357,20 @@ mod tests {
     }
 
     #[test]
+    fn remotes_have_names_and_one_is_meant_where_none_is_named() {
+        let parse = |text: &str| Config::parse(text.as_bytes()).unwrap();
+        assert_eq!(parse("").remotes.get(None), None);
+        let one = parse("[remotes]\nstudio = \"s3://bucket/album?region=eu-central-1\"");
+        assert_eq!(one.remotes.get(None).unwrap().0, "studio");
+        assert_eq!(one.remotes.get(Some("studio")).unwrap().1.location, "//bucket/album");
+        assert_eq!(one.remotes.get(Some("home")), None);
+        let two = parse("[remotes]\nstudio = \"s3://a\"\nhome = \"file:///b\"");
+        assert_eq!(two.remotes.get(None), None);
+        let three = parse("[remotes]\nstudio = \"s3://a\"\ndefault = \"file:///b\"");
+        assert_eq!(three.remotes.get(None).unwrap().0, "default");
+    }
+
+    #[test]
     fn mistakes_are_told() {
         for (text, word) in [
             ("version = 2", "version 2"),
@@ -319,6 +385,13 @@ mod tests {
             ("[undo]\nexpire = \"soon\"", "undo.expire"),
             ("[stash]\nformat = \"json\"", "stash.format"),
             ("[undo]\nexpires = \"1d\"", "expires"),
+            ("[remotes]\n\"a b\" = \"s3://x\"", "is no name"),
+            ("[remotes]\n\"-a\" = \"s3://x\"", "is no name"),
+            ("[remotes]\n\"\" = \"s3://x\"", "is no name"),
+            ("[remotes]\nstudio = \"bucket\"", "remotes.studio"),
+            ("[remotes]\nstudio = 3", "string"),
+            ("[remotes.studio]\nurl = \"s3://x\"", "string"),
+            ("remotes = \"s3://x\"", "map"),
         ] {
             let problem = Config::parse(text.as_bytes()).unwrap_err();
             assert!(problem.contains(word), "{text:?} → {problem}");

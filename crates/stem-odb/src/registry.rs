@@ -203,6 +203,19 @@ pub fn is_remote(url: &StoreUrl) -> bool {
     matches!(url.scheme.as_str(), "s3" | "gs" | "az" | "file")
 }
 
+/// What a store in a bucket holds beside its objects.
+///
+/// # Errors
+///
+/// [`Error::InvalidUrl`] for a store of another kind; what the service says.
+#[cfg(feature = "remote")]
+pub fn open_bucket(url: &StoreUrl) -> Result<stem_remote::Bucket> {
+    if !is_remote(url) {
+        return Err(invalid(url, "it is no store in a bucket: write s3://…, gs://…, az://… or file:///DIR"));
+    }
+    remote::bucket(url)
+}
+
 /// Removes everything that a store in a bucket holds. Only for one that was made to be measured: the last part of its name must
 /// begin with `stem-bench-`. `false`: it is no such store, or none in a bucket.
 pub fn erase_measured(url: &StoreUrl) -> Result<bool> {
@@ -239,6 +252,13 @@ mod remote {
         let packs = pack_options(&packs).map_err(|problem| invalid(url, problem))?;
         let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
         Ok(stem_remote::open(&location, &packs)?)
+    }
+
+    pub(super) fn bucket(url: &StoreUrl) -> Result<stem_remote::Bucket> {
+        let (packs, rest) = split(url);
+        pack_options(&packs).map_err(|problem| invalid(url, problem))?;
+        let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
+        Ok(stem_remote::Bucket::open(&location)?)
     }
 
     pub(super) fn erase(url: &StoreUrl) -> Result<()> {

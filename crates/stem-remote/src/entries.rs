@@ -31,6 +31,8 @@ const MOST_ENTRIES: usize = 65_536;
 const FIRST: u64 = 1024;
 /// Heads on their way at the same time.
 const HEADS: usize = 16;
+/// The same for whole entries, which may be large.
+const WHOLE: usize = 4;
 /// Damaged bytes are fetched so often before they are believed to lie so.
 const READS: usize = 2;
 /// A fast level: what is saved is small beside the objects.
@@ -121,16 +123,22 @@ fn digest(parts: [&[u8]; 2]) -> [u8; 32] {
 
 /// The bytes of an entry.
 pub(crate) fn encode(head: &[u8], text: &[u8]) -> io::Result<Vec<u8>> {
+    let too_long = || {
+        let words = format!("an entry may have {MOST_TEXT} bytes, and its head 1 to {MOST_HEAD}");
+        told(io::ErrorKind::InvalidInput, words)
+    };
+    let head_len = u32::try_from(head.len()).map_err(|_| too_long())?;
     if head.is_empty() || head.len() > MOST_HEAD || text.len() as u64 > MOST_TEXT {
-        let words =
-            format!("an entry may have {MOST_TEXT} bytes and {MOST_HEAD} in its head; this one has more");
-        return Err(told(io::ErrorKind::InvalidInput, words));
+        return Err(too_long());
     }
     let body = zstd::bulk::compress(text, LEVEL)?;
+    if body.len() as u64 > MOST_TEXT {
+        return Err(too_long());
+    }
     let mut bytes = Vec::with_capacity(FRONT + head.len() + body.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&(head.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&head_len.to_le_bytes());
     bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
     let check = digest([&bytes, head]);
@@ -226,7 +234,8 @@ pub(crate) fn names(client: &Client) -> io::Result<Vec<String>> {
 /// The text of an entry, whole and as its checksums say.
 pub(crate) fn text(client: &Client, name: &str) -> io::Result<Vec<u8>> {
     let words = || told(io::ErrorKind::NotFound, format!("entry '{name}' is gone"));
-    Ok(read(client, name)?.ok_or_else(words)?.text)
+    let work = read(Shared::new(client.clone()), name.to_owned());
+    Ok(wait(work)?.ok_or_else(words)?.text)
 }
 
 /// What is wrong with an entry, with its name.
@@ -239,18 +248,18 @@ fn bad(name: &str, problem: BadEntry) -> io::Error {
 }
 
 /// A whole entry; `None` if it is not there. What is damaged is fetched again: it may have been damaged on the way.
-fn read(client: &Client, name: &str) -> io::Result<Option<Shelved>> {
-    if !is_name(name) {
+async fn read(client: Shared, name: String) -> io::Result<Option<Shelved>> {
+    if !is_name(&name) {
         return Ok(None);
     }
     let mut reads = 1;
     loop {
         let most = (FRONT + MOST_HEAD) as u64 + MOST_TEXT;
-        let Some(bytes) = client.read(&key_of(name), most)? else { return Ok(None) };
+        let Some(bytes) = client.read_key(&key_of(&name), most).await? else { return Ok(None) };
         match decode(&bytes) {
             Ok(shelved) => return Ok(Some(shelved)),
             Err(BadEntry::Damaged(_)) if reads < READS => reads += 1,
-            Err(problem) => return Err(bad(name, problem)),
+            Err(problem) => return Err(bad(&name, problem)),
         }
     }
 }
@@ -323,22 +332,27 @@ impl Bucket {
     pub fn entry_heads(&self, keys: &[EntryKey]) -> Result<Vec<Result<Vec<u8>>>> {
         let (client, keys) = (self.client.clone(), keys.to_vec());
         let heads = wait(async move {
-            let heads = futures_util::stream::iter(
-                keys.into_iter().map(move |key| read_head(Shared::clone(&client), key)),
-            );
-            Ok(heads.buffered(HEADS).collect::<Vec<_>>().await)
+            let heads = keys.into_iter().map(move |key| read_head(Shared::clone(&client), key));
+            Ok(futures_util::stream::iter(heads).buffered(HEADS).collect::<Vec<_>>().await)
         });
         let heads = heads.map_err(|error| self.unread(error))?;
         Ok(heads.into_iter().map(|head| head.map_err(|error| self.unread(error))).collect())
     }
 
-    /// A whole entry, as its checksums say; `None` if there is none of this name.
+    /// Whole entries, as their checksums say, several requests at the same time; `None` where there is none of this name. One that
+    /// cannot be had says why: [`ErrorKind::Corrupt`], [`ErrorKind::Unsupported`] for a newer version, or what the service says.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Corrupt`], [`ErrorKind::Unsupported`] for a newer version, and what the service says.
-    pub fn entry(&self, name: &str) -> Result<Option<Shelved>> {
-        read(&self.client, name).map_err(|error| self.unread(error))
+    /// [`ErrorKind::Interrupted`] when the program asked to stop.
+    pub fn whole_entries(&self, names: &[String]) -> Result<Vec<Result<Option<Shelved>>>> {
+        let (client, names) = (self.client.clone(), names.to_vec());
+        let entries = wait(async move {
+            let entries = names.into_iter().map(move |name| read(Shared::clone(&client), name));
+            Ok(futures_util::stream::iter(entries).buffered(WHOLE).collect::<Vec<_>>().await)
+        });
+        let entries = entries.map_err(|error| self.failed(Operation::Read, error))?;
+        Ok(entries.into_iter().map(|entry| entry.map_err(|error| self.unread(error))).collect())
     }
 
     /// Publishes an entry whose objects are durable here, and says its name. `time` is that of the name, as in

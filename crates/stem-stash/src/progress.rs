@@ -34,6 +34,8 @@ pub enum Phase {
     Comparing,
     /// Copying objects from one store into another.
     Copying,
+    /// Reading the entries of a bucket.
+    Listing,
 }
 
 impl Phase {
@@ -55,6 +57,7 @@ impl Phase {
             Self::Importing => "importing",
             Self::Comparing => "comparing",
             Self::Copying => "copying",
+            Self::Listing => "listing",
         }
     }
 }

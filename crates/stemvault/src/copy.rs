@@ -5,22 +5,24 @@
 //! Every object is verified by the reader that it comes from and by the store that takes it. An entry is added last,
 //! when everything that it names is there and durable; an object that could not be copied keeps its entry back and nothing else.
 //!
+//! Repositories have entries on their stack, stores in buckets have them beside their objects ([`Shelf`]); the other stores have none.
 //! Into a repository objects go under the store's lock, shared, from the first look to the entry: no collection takes away
 //! what the look found there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use stem_fs::{RelPath, show_bytes};
 use stem_hash::{IdPrefix, ObjectId};
 use stem_odb::transfer::{self, Copied, Missing};
 use stem_odb::verify::BadObject;
-use stem_odb::{AnyStore, Base, StoreUrl, hide_passwords, open_existing, open_store};
-use stem_stash::{Phase, Progress, ShownEntry, StoreLock};
+use stem_odb::{AnyStore, Base, StoreUrl, hide_passwords, is_remote, open_existing, open_store};
+use stem_stash::{Phase, Progress, ShownEntry, StashEntry, StoreLock};
 use stem_store::{ErrorKind, ObjectStoreExt as _, Verified};
 
 use crate::error::{Error, Result};
 use crate::exchange::{ExchangeError, paths_of, some_of, unfit_paths};
+use crate::shelf::Shelf;
 use crate::vault::Vault;
 
 /// One end of a copy.
@@ -37,6 +39,15 @@ pub enum CopyPlace {
     Store {
         /// As the user wrote it, without secrets.
         name: String,
+        /// The store.
+        store: AnyStore,
+    },
+    /// A store in a bucket: objects, and entries for other machines.
+    Bucket {
+        /// As the user wrote it.
+        name: String,
+        /// What it was opened by.
+        url: StoreUrl,
         /// The store.
         store: AnyStore,
     },
@@ -71,8 +82,27 @@ impl CopyPlace {
             },
             other => other,
         })?;
+        Self::opened(url, base, open)
+    }
+
+    /// The store of a URL, relative to `base`, that is to be read.
+    pub fn source_store(url: &StoreUrl, base: &Path) -> Result<Self> {
+        Self::opened(url.clone(), base, open_existing)
+    }
+
+    /// The store of a URL, relative to `base`, which is made if it is not there.
+    pub fn target_store(url: &StoreUrl, base: &Path) -> Result<Self> {
+        Self::opened(url.clone(), base, open_store)
+    }
+
+    fn opened(
+        url: StoreUrl,
+        base: &Path,
+        open: fn(&StoreUrl, Base<'_>) -> stem_odb::Result<AnyStore>,
+    ) -> Result<Self> {
         let store = open(&url, Base::Directory(base))?;
-        Ok(Self::Store { name: hide_passwords(&url.to_string()), store })
+        let name = hide_passwords(&url.to_string());
+        Ok(if is_remote(&url) { Self::Bucket { name, url, store } } else { Self::Store { name, store } })
     }
 
     /// For people.
@@ -83,7 +113,8 @@ impl CopyPlace {
     fn end(&self) -> End<'_> {
         match self {
             Self::Repository { name, vault } => End::Repository(vault, Some(name)),
-            Self::Store { name, store } => End::Store { name, store },
+            Self::Store { name, store } => End::Store { name, store, url: None },
+            Self::Bucket { name, url, store } => End::Store { name, store, url: Some(url) },
         }
     }
 }
@@ -96,6 +127,8 @@ enum End<'a> {
     Store {
         name: &'a str,
         store: &'a AnyStore,
+        /// Of one that has entries.
+        url: Option<&'a StoreUrl>,
     },
 }
 
@@ -123,6 +156,13 @@ impl<'a> End<'a> {
         }
     }
 
+    fn url(self) -> Option<&'a StoreUrl> {
+        match self {
+            Self::Repository(..) => None,
+            Self::Store { url, .. } => url,
+        }
+    }
+
     fn root(self) -> Option<PathBuf> {
         self.vault().and_then(|vault| vault.repository().root().canonicalize().ok())
     }
@@ -131,7 +171,8 @@ impl<'a> End<'a> {
 /// What to copy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CopyOptions {
-    /// These entries, and the objects that they name. Without any, all objects.
+    /// These entries, and the objects that they name. Without any, all objects. How entries of a bucket are named says
+    /// [`Shelf::find`].
     pub entries: Vec<String>,
     /// All entries too.
     pub all: bool,
@@ -150,7 +191,8 @@ pub struct CopiedEntry {
     pub message: String,
     /// Number of its files.
     pub files: usize,
-    /// Where it stands now, `stash@{N}` as the stack was when it was added; `None` when it was not, or would be.
+    /// Where it stands now: `stash@{N}` as the stack was when it was added, or its name in a bucket. `None` when it was not, or
+    /// would be.
     pub stash_ref: Option<String>,
     /// Whether it was added, or would be; else it was there.
     pub added: bool,
@@ -177,6 +219,8 @@ pub struct CopyResult {
     pub bad: Vec<BadObject>,
     /// The entries, oldest first.
     pub entries: Vec<CopiedEntry>,
+    /// Entries of a bucket that were to be copied with all others and are refused: why, with their names.
+    pub refused: Vec<String>,
 }
 
 impl CopyResult {
@@ -184,6 +228,7 @@ impl CopyResult {
     pub fn is_complete(&self) -> bool {
         self.absent.is_empty()
             && self.bad.is_empty()
+            && self.refused.is_empty()
             && self.entries.iter().all(|entry| entry.lacking.is_empty())
     }
 }
@@ -237,6 +282,22 @@ impl Vault {
     ) -> Result<CopyResult> {
         between(from.end(), End::Repository(self, None), options, progress)
     }
+
+    /// Copies from this repository; see [`copy`].
+    pub fn copy_to(
+        &self,
+        to: &CopyPlace,
+        options: &CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<CopyResult> {
+        between(End::Repository(self, None), to.end(), options, progress)
+    }
+}
+
+/// An entry that is to be copied, and what it is called where it comes from.
+struct Chosen {
+    stash_id: String,
+    entry: StashEntry,
 }
 
 fn between(from: End<'_>, to: End<'_>, options: &CopyOptions, progress: &dyn Progress) -> Result<CopyResult> {
@@ -244,20 +305,22 @@ fn between(from: End<'_>, to: End<'_>, options: &CopyOptions, progress: &dyn Pro
     if from.root().is_some() && from.root() == to.root() {
         return Err(user(format!("'{}' is both ends of the copy", from.name())));
     }
-    let (source, target) = match (with_entries, from.vault(), to.vault()) {
-        (false, ..) => (None, to.vault()),
-        (true, Some(source), Some(target)) => (Some(source), Some(target)),
-        (true, None, _) => {
-            let problem = "is a store, and only repositories have entries: name the repository's directory";
-            return Err(user(format!("'{}' {problem}", from.name())));
-        }
-        (true, _, None) => {
-            let problem =
-                "is a store, and entries need a repository: name its directory, or copy objects only";
-            return Err(user(format!("'{}' {problem}", to.name())));
-        }
-    };
-    let entries = source.map(|source| chosen(source, options)).transpose()?.unwrap_or_default();
+    if from.url().is_some() && from.url() == to.url() {
+        return Err(user(format!("'{}' is both ends of the copy", from.name())));
+    }
+    let mut result = CopyResult::default();
+    let mut entries = Vec::new();
+    if with_entries {
+        has_entries(from, "name the repository's directory, or the bucket itself")?;
+        has_entries(to, "name a repository's directory or a bucket itself, or copy objects only")?;
+        same_ids(from, to)?;
+        entries = match (from.vault(), from.url()) {
+            (None, Some(url)) => fetched(&Shelf::open(url)?, options, &mut result, progress)?,
+            (Some(vault), _) => chosen(vault, options)?,
+            (None, None) => Vec::new(),
+        };
+    }
+    let target = to.vault();
     let lock = match target {
         Some(vault) if !options.dry_run => {
             vault.stash().recover(progress)?;
@@ -279,7 +342,6 @@ fn between(from: End<'_>, to: End<'_>, options: &CopyOptions, progress: &dyn Pro
     if found.stopped {
         return Err(stopped());
     }
-    let mut result = CopyResult::default();
     if options.verify {
         look_again(from, to, &mut found, &mut result, progress)?;
     }
@@ -289,7 +351,7 @@ fn between(from: End<'_>, to: End<'_>, options: &CopyOptions, progress: &dyn Pro
     if options.dry_run {
         result.objects = found.rows.len() as u64;
         result.bytes = found.bytes();
-        finish(&mut result, entries, target, None, progress)?;
+        finish(&mut result, entries, to, None, true, progress)?;
         return Ok(result);
     }
     progress.begin(Phase::Copying, found.rows.len() as u64, found.bytes());
@@ -314,12 +376,31 @@ fn between(from: End<'_>, to: End<'_>, options: &CopyOptions, progress: &dyn Pro
         result.absent.clear();
     }
     result.bad = copied.bad;
-    finish(&mut result, entries, target, lock.as_ref().map(|(_, lock)| lock), progress)?;
+    finish(&mut result, entries, to, lock.as_ref().map(|(_, lock)| lock), false, progress)?;
     Ok(result)
 }
 
-/// The entries that are asked for, oldest first, so that they stand in the target as they stand here.
-fn chosen(source: &Vault, options: &CopyOptions) -> Result<Vec<ShownEntry>> {
+/// That a place is one that has entries.
+fn has_entries(end: End<'_>, what_to_do: &str) -> Result<()> {
+    if end.vault().is_some() || end.url().is_some() {
+        return Ok(());
+    }
+    let problem =
+        "is a store, and only repositories and stores in buckets (s3:, gs:, az:, file:) have entries";
+    Err(user(format!("'{}' {problem}: {what_to_do}", end.name())))
+}
+
+/// That both make their ids the same way, before anything is sent.
+fn same_ids(from: End<'_>, to: End<'_>) -> Result<()> {
+    let [ours, theirs] = [from, to].map(|end| end.store().capabilities().algorithm);
+    if ours == theirs {
+        return Ok(());
+    }
+    Err(ExchangeError::OtherStore { from: from.name(), ours, to: to.name(), theirs }.into())
+}
+
+/// The entries of a stack that are asked for, oldest first, so that they stand in the target as they stand here.
+fn chosen(source: &Vault, options: &CopyOptions) -> Result<Vec<Chosen>> {
     let stash = source.stash();
     let mut entries = BTreeMap::new();
     if options.all {
@@ -343,11 +424,39 @@ fn chosen(source: &Vault, options: &CopyOptions) -> Result<Vec<ShownEntry>> {
             return Err(ExchangeError::Unfit(problem).into());
         }
     }
-    Ok(entries.into_values().rev().collect())
+    let entries = entries.into_values().rev();
+    Ok(entries.map(|ShownEntry { stash_id, entry, .. }| Chosen { stash_id, entry }).collect())
 }
 
-fn named(entries: &[ShownEntry]) -> impl Iterator<Item = ObjectId> + '_ {
-    entries.iter().flat_map(|shown| shown.entry.manifest.iter().map(|(_, id)| *id))
+/// The entries of a bucket that are asked for, oldest first. One that is refused ends the work where it was named; else it is told, and
+/// the others are copied.
+fn fetched(
+    shelf: &Shelf,
+    options: &CopyOptions,
+    result: &mut CopyResult,
+    progress: &dyn Progress,
+) -> Result<Vec<Chosen>> {
+    let mut names = BTreeSet::new();
+    if options.all {
+        names.extend(shelf.names()?);
+    }
+    for reference in &options.entries {
+        names.insert(shelf.find(reference, progress)?.name);
+    }
+    let names: Vec<String> = names.into_iter().collect();
+    let mut entries = Vec::with_capacity(names.len());
+    for entry in shelf.read(&names, progress)? {
+        match entry {
+            Ok(entry) => entries.push(Chosen { stash_id: entry.stash_id.to_string(), entry }),
+            Err(Error::Exchange(refused)) if options.all => result.refused.push(refused.to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(entries)
+}
+
+fn named(entries: &[Chosen]) -> impl Iterator<Item = ObjectId> + '_ {
+    entries.iter().flat_map(|chosen| chosen.entry.manifest.iter().map(|(_, id)| *id))
 }
 
 fn sorted(mut ids: Vec<ObjectId>) -> Vec<ObjectId> {
@@ -395,35 +504,54 @@ fn look_again(
 /// Adds the entries whose objects are all there.
 fn finish(
     result: &mut CopyResult,
-    entries: Vec<ShownEntry>,
-    target: Option<&Vault>,
+    entries: Vec<Chosen>,
+    to: End<'_>,
     lock: Option<&StoreLock>,
+    dry_run: bool,
     progress: &dyn Progress,
 ) -> Result<()> {
     let lost = sorted(result.absent.iter().copied().chain(result.bad.iter().map(|bad| bad.id)).collect());
-    for shown in entries {
-        let lacking = paths_of(&shown.entry, &lost);
+    // Not before now: what was stored first has made the store.
+    let shelf = match to.url() {
+        Some(url) if !entries.is_empty() => Some(Shelf::open(url)?),
+        _ => None,
+    };
+    for Chosen { stash_id, entry } in entries {
         let mut copied = CopiedEntry {
-            message: shown.entry.message.to_string_lossy().into_owned(),
-            files: shown.entry.manifest.len(),
-            stash_id: shown.stash_id,
+            message: entry.message.to_string_lossy().into_owned(),
+            files: entry.manifest.len(),
+            stash_id,
             stash_ref: None,
             added: false,
-            lacking,
+            lacking: paths_of(&entry, &lost),
         };
-        if copied.lacking.is_empty()
-            && let Some(target) = target
-        {
-            let there = match lock {
-                Some(lock) => Some(target.stash().add_imported(lock, shown.entry, false, progress)?),
-                None => target.stash().find_imported(&shown.entry)?,
+        if copied.lacking.is_empty() {
+            (copied.stash_ref, copied.added) = match (&shelf, to.vault(), lock) {
+                (Some(shelf), _, _) if dry_run => there(shelf.find_published(&entry, progress)?),
+                (Some(shelf), _, _) => {
+                    let (name, new) = shelf.publish(&entry, progress)?;
+                    (Some(name), new)
+                }
+                (None, Some(vault), Some(lock)) => {
+                    let added = vault.stash().add_imported(lock, entry, false, progress)?;
+                    (Some(format!("stash@{{{}}}", added.index)), added.added)
+                }
+                (None, Some(vault), None) => {
+                    let found = vault.stash().find_imported(&entry)?;
+                    there(found.map(|found| format!("stash@{{{}}}", found.index)))
+                }
+                (None, None, _) => (None, false),
             };
-            copied.added = there.as_ref().is_none_or(|there| there.added);
-            copied.stash_ref = there.map(|there| format!("stash@{{{}}}", there.index));
         }
         result.entries.push(copied);
     }
     Ok(())
+}
+
+/// Where an entry stands, and whether it would be added.
+fn there(found: Option<String>) -> (Option<String>, bool) {
+    let new = found.is_none();
+    (found, new)
 }
 
 /// An error of the target, with what is there already.

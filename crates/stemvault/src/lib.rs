@@ -43,6 +43,7 @@ mod error;
 mod exchange;
 mod gc;
 mod pack;
+mod shelf;
 mod vault;
 mod verify;
 mod versions;
@@ -55,6 +56,7 @@ pub use exchange::{
 };
 pub use gc::{GcOptions, GcResult};
 pub use pack::{Moved, PackingOptions, UnpackingOptions};
+pub use shelf::{Shelf, ShelfEntry};
 pub use stem_database::SecretText;
 pub use stem_fs::{
     CopyMethod, Dir, Error as FsError, FileKind, OpenFile, Publish, RelPath, TempFile, Timestamp,
@@ -70,7 +72,10 @@ pub use stem_odb::verify::BadObject;
 #[cfg(feature = "remote")]
 pub use stem_remote::stop_when as stop_remote_when;
 
-pub use stem_odb::{AnyStore, Base, Config, StoreUrl, hide_passwords, open_existing, open_store, parse_age};
+pub use stem_odb::{
+    AnyStore, Base, Config, Remotes, StoreUrl, hide_passwords, is_remote, open_existing, open_store,
+    parse_age,
+};
 pub use stem_stash::Error as StashError;
 pub use stem_stash::*;
 pub use stem_store::{

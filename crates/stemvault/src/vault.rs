@@ -7,7 +7,7 @@ use std::time::Duration;
 use stem_database::{Database, DatabaseOptions, NoDatabase, Origin, SecretText};
 use stem_fs::Dir;
 use stem_hash::ObjectId;
-use stem_odb::{AnyStore, Config, RepositoryStores, StashChoice, StoreUrl, WorkTreePath};
+use stem_odb::{AnyStore, Config, Remotes, RepositoryStores, StashChoice, StoreUrl, WorkTreePath};
 use stem_stash::{
     CommitFiles, HeadSource, Progress, Repository, Settings, Stash, StashFormat, StoreLock, WorkTree,
 };
@@ -37,6 +37,7 @@ pub struct Vault {
     /// How the store is written in the configuration; the same wherever the repository is opened from.
     pub(crate) store_url: String,
     pub(crate) gc_grace: Duration,
+    remotes: Remotes,
 }
 
 impl Vault {
@@ -107,8 +108,8 @@ impl Vault {
         };
         let sources = vec![Arc::new(CommitFiles::new(&repository)), database];
         let store_url = config.store.to_string();
-        let Config { gc_grace, database_timeout, .. } = config;
-        Ok(Self { repository, stores, sources, database_timeout, store_url, gc_grace })
+        let Config { gc_grace, database_timeout, remotes, .. } = config;
+        Ok(Self { repository, stores, sources, database_timeout, store_url, gc_grace, remotes })
     }
 
     /// Makes a repository at `root`, in Muse's layout, and opens it.
@@ -166,6 +167,11 @@ impl Vault {
     /// The packs alone.
     pub fn packs(&self) -> &AnyStore {
         &self.stores.packs
+    }
+
+    /// Stores that this repository has names for, to hand entries over by.
+    pub fn remotes(&self) -> &Remotes {
+        &self.remotes
     }
 
     /// Says that these objects were stored just now, which nothing names yet: a collection counts them as young, whatever

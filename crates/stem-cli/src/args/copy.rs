@@ -12,7 +12,7 @@ pub(crate) struct CopyArgs {
     #[arg(value_name = "TO")]
     pub(crate) to: String,
     /// Copy this entry and the objects that it names, instead of all objects; may be given several times. REF is
-    /// stash@{N}, N, or the beginning of an entry's id
+    /// stash@{N}, N, or the beginning of an entry's id; in a bucket remote@{N}, N, or the beginning of a name or id
     #[arg(long, value_name = "REF", conflicts_with = "all")]
     pub(crate) stash: Vec<String>,
     /// Copy all objects and all entries

@@ -24,11 +24,11 @@ examples! {
         "stem stash -m \"chorus WIP\"         save everything and go back to HEAD"
         "stem stash pop                     bring the newest entry back";
     PUSH:
-        "stem stash push -m \"chorus WIP\"       save everything and go back to HEAD"
-        "stem stash push --track drums mix.wav  save tracks/drums/ and one file only";
+        "stem stash push --track drums mix.wav  save tracks/drums/ and one file only"
+        "stem stash push --to studio -m \"WIP\"  save it, and send it to a remote";
     LIST:
         "stem stash list                    the entries, newest first"
-        "stem stash list --json             with all paths and object ids";
+        "stem stash list --remote studio    those that machines sent there";
     SHOW:
         "stem stash show 2 --waveform       the files of stash@{2}, with pictures"
         "stem stash show --html wip.html    a page to look at, listen to and mail";
@@ -42,8 +42,8 @@ examples! {
         "stem stash pop                     bring the newest entry back"
         "stem stash pop stash@{1} --on-conflict keep-both";
     DROP:
-        "stem stash drop                    drop the newest entry"
-        "stem stash drop stash-2026-11-22   drop the one whose id begins so";
+        "stem stash drop stash-2026-11-22   drop the one whose id begins so"
+        "stem stash drop 3 --remote studio  remove an entry from a remote";
     CLEAR:
         "stem stash clear                   drop all entries"
         "stem stash undo                    take that back";
@@ -53,6 +53,9 @@ examples! {
     IMPORT:
         "stem stash import chorus.stem      check it and put it on the stack"
         "stem stash import -n chorus.stem   check it only";
+    FETCH:
+        "stem stash fetch studio@{0}        the newest entry of the remote studio"
+        "stem stash fetch 2 --from s3://bucket/album";
     UNDO:
         "stem stash undo                    revert the last command of the stash"
         "stem stash undo --list             what can be undone";

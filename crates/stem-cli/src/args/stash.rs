@@ -31,7 +31,7 @@ pub(crate) enum StashCommand {
     Push(PushArgs),
     /// List the entries, newest first; -v adds their ids
     #[command(after_help = examples::LIST)]
-    List,
+    List(ListArgs),
     /// Show the files of an entry, and what became of each
     ///
     /// By track and section, against the snapshot that HEAD was when the entry was made. Lengths in time are read from the headers of the files of entries of up to 200 files; --long
@@ -56,11 +56,7 @@ pub(crate) enum StashCommand {
     Pop(ApplyArgs),
     /// Drop an entry without bringing it back; `stem stash undo` takes it back
     #[command(after_help = examples::DROP)]
-    Drop {
-        /// stash@{N}, N, or the beginning of an entry's id
-        #[arg(value_name = "REF", default_value = "0")]
-        reference: String,
-    },
+    Drop(DropArgs),
     /// Drop all entries; `stem stash undo` takes it back
     #[command(after_help = examples::CLEAR)]
     Clear {
@@ -80,6 +76,12 @@ pub(crate) enum StashCommand {
     /// The working tree is not touched. `stem stash undo` removes the entry again.
     #[command(after_help = examples::IMPORT)]
     Import(ImportArgs),
+    /// Add an entry that another machine sent to a remote to the stack
+    ///
+    /// What is missing is downloaded and verified; the entry appears when all of it is here. The working tree is not
+    /// touched, and the entry stays in the remote. `stem stash undo` removes it from the stack again.
+    #[command(after_help = examples::FETCH)]
+    Fetch(FetchArgs),
     /// Revert the last push, apply, pop, drop, clear or import; again goes further back
     ///
     /// Files come back byte for byte, also newer work that was written over. What has changed since stays as it is and is
@@ -103,6 +105,42 @@ pub(crate) struct UndoArgs {
     /// Also replace what has changed since; it is saved first
     #[arg(long, conflicts_with = "list")]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// List what machines sent to a remote: its URL, a name from the configuration, or nothing for the configured one
+    #[arg(long, value_name = "REMOTE", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) remote: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DropArgs {
+    /// stash@{N}, N, or the beginning of an entry's id; the newest if none is named
+    #[arg(value_name = "REF")]
+    pub(crate) reference: Option<String>,
+    /// Remove an entry from a remote instead, for everybody and for good; REF is as `list --remote` has it
+    #[arg(long, value_name = "REMOTE", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) remote: Option<String>,
+    /// With --remote: do not ask
+    #[arg(short, long, requires = "remote")]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FetchArgs {
+    /// REMOTE@{N}, N, or the beginning of an entry's name or id, as `list --remote -v` has them
+    #[arg(value_name = "REF", default_value = "0")]
+    pub(crate) remote_reference: String,
+    /// The remote: its URL, or a name from the configuration; the configured one if none is named
+    #[arg(long, value_name = "REMOTE")]
+    pub(crate) from: Option<String>,
+    /// Only say what would be done
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Write objects here instead of where the configuration says: pack: or sharded:.muse/objects
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<StoreUrl>,
 }
 
 #[derive(Debug, Args)]
@@ -206,6 +244,10 @@ pub(crate) struct PushOptions {
     /// Write objects here instead of where the configuration says: pack: or sharded:.muse/objects
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<StoreUrl>,
+    /// Then send the entry to a remote, for other machines: its URL, a name from the configuration, or nothing for the
+    /// configured one
+    #[arg(long, value_name = "REMOTE", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
 }

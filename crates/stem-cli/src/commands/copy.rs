@@ -41,6 +41,9 @@ pub(super) fn copy(args: &CopyArgs, ui: &Ui) -> Result<Report> {
             human::count(more, "object", "objects")
         ));
     }
+    for refused in &result.refused {
+        report.problem(refused.clone());
+    }
     for entry in result.entries.iter().filter(|entry| !entry.lacking.is_empty()) {
         let mut line = format!("{} was not added: objects of its files were not copied", entry.stash_id);
         for path in entry.lacking.iter().take(shown) {
@@ -146,5 +149,6 @@ fn json(result: &CopyResult, from: &CopyPlace, to: &CopyPlace, dry_run: bool) ->
         ("missing", Json::list(&result.absent)),
         ("damaged", Json::list(bad)),
         ("entries", Json::list(entries)),
+        ("refused", Json::list(&result.refused)),
     ])
 }

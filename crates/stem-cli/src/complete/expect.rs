@@ -5,7 +5,7 @@
 
 use clap::{Arg, ArgAction, Command, ValueHint};
 
-use super::sources::{Place, directories, paths, references, schemes, tree_folders};
+use super::sources::{Place, directories, paths, references, remotes, schemes, tree_folders};
 use super::{Answer, Candidate};
 
 /// What has been read of the line.
@@ -154,7 +154,11 @@ impl<'a> Line<'a> {
         let place = Place { repo: self.repo };
         let name = arg.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str());
         let candidates = match (arg.get_id().as_str(), name) {
+            // Nothing is asked over the network while somebody types.
+            ("remote_reference", _) => remotes(&place, "@{0}"),
+            ("reference", _) if self.given.contains(&"remote") => Vec::new(),
             (_, "REF") => references(&place, current),
+            (_, "REMOTE") => remotes(&place, ""),
             ("track", _) => tree_folders(&place, "tracks"),
             ("section", _) => tree_folders(&place, "sections"),
             // The first operand of these is the REF; what follows are paths of that entry.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use stemvault::format::text::PyStr;
-use stemvault::{EntryRef, Vault};
+use stemvault::{EntryRef, Vault, hide_passwords};
 
 use super::Candidate;
 use crate::{commands, human};
@@ -113,6 +113,15 @@ pub(super) fn paths(place: &Place<'_>, reference: &str, current: &str) -> Vec<Ca
         found.insert(name.to_owned(), dir);
     }
     found.into_iter().map(|(name, dir)| operand(format!("{above}{name}"), dir)).collect()
+}
+
+/// The remotes that the repository has names for, each with something behind its name.
+pub(super) fn remotes(place: &Place<'_>, behind: &str) -> Vec<Candidate> {
+    let Some(vault) = place.open() else { return Vec::new() };
+    let named = vault.remotes().iter();
+    named
+        .map(|(name, url)| Candidate::new(format!("{name}{behind}"), hide_passwords(&url.to_string())))
+        .collect()
 }
 
 /// Beginnings of URLs, which go on.

@@ -24,7 +24,7 @@ fn what_was_written_is_read_back() {
         let bytes = encode(HEAD, &text).unwrap();
         assert_eq!(decode(&bytes).unwrap(), Shelved { head: HEAD.to_vec(), text });
         assert_eq!(decode_head(&bytes[..FRONT + HEAD.len()]).unwrap(), Ok(HEAD));
-        assert_eq!(decode_head(&bytes[..FRONT + 1]).unwrap(), Err(FRONT + HEAD.len()));
+        assert_eq!(decode_head(&bytes[..=FRONT]).unwrap(), Err(FRONT + HEAD.len()));
     }
 }
 

@@ -62,6 +62,12 @@ impl StashEntry {
         }
     }
 
+    /// The id that it is known by, however often it was passed on: that of the first entry of which it is a copy.
+    pub fn origin(&self) -> &StashId {
+        let origin = self.stem.as_ref().and_then(|stem| stem.origin.as_ref());
+        origin.unwrap_or(&self.stash_id)
+    }
+
     /// What was recorded of the file that stands at `index` in the manifest.
     pub fn file(&self, index: usize) -> Option<&FileRecord> {
         self.stem.as_ref()?.files.get(index)

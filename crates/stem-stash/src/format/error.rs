@@ -38,6 +38,8 @@ pub enum Document {
     MuseStash,
     /// `.muse/repo.json`.
     RepoJson,
+    /// What is told of an entry in a bucket.
+    Summary,
 }
 
 impl fmt::Display for Document {
@@ -57,6 +59,7 @@ impl fmt::Display for Document {
             Self::IdList => "list of ids",
             Self::MuseStash => "stash of Muse",
             Self::RepoJson => "repo.json",
+            Self::Summary => "head of an entry",
         })
     }
 }

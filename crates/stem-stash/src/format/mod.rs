@@ -22,6 +22,7 @@ pub mod muse;
 mod record;
 pub mod stamp;
 pub mod statcache;
+pub mod summary;
 pub mod text;
 pub mod undo;
 

@@ -67,6 +67,11 @@ impl Stamp {
         self.0.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
     }
 
+    /// As in the name of an entry in a bucket: `20261122T083413597654Z`.
+    pub fn to_name(self) -> String {
+        self.0.strftime("%Y%m%dT%H%M%S%6fZ").to_string()
+    }
+
     /// Reads ISO 8601 with an offset, with or without a fraction; what is finer than microseconds is cut off.
     ///
     /// # Errors

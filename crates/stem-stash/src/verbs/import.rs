@@ -38,22 +38,16 @@ pub struct AddedEntry {
     pub added: bool,
 }
 
-/// The id that an entry of a bundle is known by: that of the first one, however often it was passed on.
-fn origin_of(entry: &StashEntry) -> StashId {
-    let origin = entry.stem.as_ref().and_then(|stem| stem.origin.as_ref());
-    origin.unwrap_or(&entry.stash_id).clone()
-}
-
 /// The entry of the stack that is `entry`, or was imported from it.
 pub(crate) fn find(stash: Stash<'_>, entry: &StashEntry) -> Result<Option<AddedEntry>> {
-    find_on(&Stack::open(stash.repository)?, &origin_of(entry), &entry.manifest)
+    find_on(&Stack::open(stash.repository)?, entry.origin(), &entry.manifest)
 }
 
 fn find_on(stack: &Stack<'_>, origin: &StashId, manifest: &Manifest) -> Result<Option<AddedEntry>> {
     for slot in stack.slots()? {
         // One that cannot be read, or that was dropped meanwhile, is none.
         let Ok(Some(there)) = stack.find(&slot) else { continue };
-        if origin_of(&there) == *origin && there.manifest == *manifest {
+        if there.origin() == origin && there.manifest == *manifest {
             return Ok(Some(AddedEntry {
                 index: slot.index,
                 stash_id: slot.stash_id(),
@@ -77,7 +71,7 @@ pub(crate) fn add(
     let repository = stash.repository;
     let _alone = repository.lock(LockName::Stack, LockKind::Exclusive, progress)?;
     let mut stack = Stack::open(repository)?;
-    let origin = origin_of(&entry);
+    let origin = entry.origin().clone();
     if !again && let Some(there) = find_on(&stack, &origin, &entry.manifest)? {
         return Ok(there);
     }

@@ -80,6 +80,59 @@ pub enum ExchangeError {
     /// The bundle holds something that nobody may be given.
     #[error("the bundle is refused, no entry was added: {0}")]
     Refused(String),
+    /// An entry of a bucket is damaged, or nobody may be given it.
+    #[error("the entry {name} of '{place}' is refused, and was not added: {problem}")]
+    Shelved {
+        /// Its name there.
+        name: String,
+        /// The store.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A bucket has no such entry.
+    #[error(
+        "'{place}' has no entry '{}': {}", stem_fs::show_bytes(reference.as_bytes()),
+        match entries { 0 => "it has none at all".to_owned(), n => format!("it has {n}, which `stem stash list --remote` shows") }
+    )]
+    NoShelved {
+        /// What was asked for.
+        reference: String,
+        /// The store.
+        place: String,
+        /// How many entries it has.
+        entries: usize,
+    },
+    /// A reference fits several entries of a bucket.
+    #[error(
+        "'{}' fits {number} entries of '{place}': {}{}. Give more of the name", stem_fs::show_bytes(reference.as_bytes()),
+        names.join(", "), if *number > names.len() { " and more" } else { "" }
+    )]
+    AmbiguousShelved {
+        /// What was asked for.
+        reference: String,
+        /// The store.
+        place: String,
+        /// Some of them.
+        names: Vec<String>,
+        /// How many there are.
+        number: usize,
+    },
+    /// The two ends of a copy make their ids differently.
+    #[error(
+        "the objects of '{from}' have {ours} ids and those of '{to}' {theirs}: nothing was sent. Use a store with {ours} ids; a \
+         new one gets them by '?hash={ours}' at the end of its URL"
+    )]
+    OtherStore {
+        /// Where from.
+        from: String,
+        /// Its ids.
+        ours: Algorithm,
+        /// Where to.
+        to: String,
+        /// Its ids.
+        theirs: Algorithm,
+    },
     /// The store makes its ids otherwise.
     #[error(
         "the objects of the bundle have {theirs} ids, and this repository has {ours}: import it elsewhere"
@@ -110,6 +163,9 @@ impl ExchangeError {
             | Self::Foreign { .. }
             | Self::Unfit(_)
             | Self::OtherIds { .. }
+            | Self::OtherStore { .. }
+            | Self::NoShelved { .. }
+            | Self::AmbiguousShelved { .. }
             | Self::Bundle {
                 source: stem_bundle::Error::NotABundle | stem_bundle::Error::Newer { .. },
                 ..
@@ -142,7 +198,10 @@ impl ExchangeError {
             Self::Bundle { source: stem_bundle::Error::Truncated { .. }, .. } => "truncated_bundle",
             Self::Bundle { .. } => "damaged_bundle",
             Self::Refused(_) => "refused_bundle",
-            Self::OtherIds { .. } => "other_ids",
+            Self::Shelved { .. } => "refused_entry",
+            Self::NoShelved { .. } => "no_such_entry",
+            Self::AmbiguousShelved { .. } => "ambiguous",
+            Self::OtherIds { .. } | Self::OtherStore { .. } => "other_ids",
         }
     }
 

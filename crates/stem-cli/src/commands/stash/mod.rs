@@ -8,6 +8,7 @@ mod list;
 mod planned;
 mod push;
 mod reference;
+mod remote;
 pub(super) mod show;
 mod undo;
 
@@ -37,19 +38,29 @@ fn perform(place: &Place, args: StashArgs, ui: &Ui) -> Result<Report> {
             let vault = place.open_writing_to(args.options.store.as_ref(), &args.options.database)?;
             push::push(&vault, args.options, &args.paths, ui)
         }
-        StashCommand::List => list::list(&place.open()?, ui),
+        StashCommand::List(args) => match args.remote {
+            Some(text) => remote::list(&remote::Remote::choose(&text, || place.open())?, ui),
+            None => list::list(&place.open()?, ui),
+        },
         StashCommand::Show(args) => show::show(&place.open_with(&args.database)?, &args, ui),
         StashCommand::Diff(args) => diff::diff(&place.open_with(&args.database)?, &args, ui),
         StashCommand::Apply(args) => {
             apply::apply(&place.open_with(&args.args.database)?, &args.args, Some(&args.paths), ui)
         }
         StashCommand::Pop(args) => apply::apply(&place.open_with(&args.database)?, &args, None, ui),
-        StashCommand::Drop { reference } => drop::drop_entry(&place.open()?, &reference, ui),
+        StashCommand::Drop(args) => match args.remote {
+            Some(text) => remote::drop_entry(place, &text, args.reference.as_deref(), args.yes, ui),
+            None => drop::drop_entry(&place.open()?, args.reference.as_deref().unwrap_or("0"), ui),
+        },
         StashCommand::Clear { yes } => drop::clear(&place.open()?, yes, ui),
         StashCommand::Export(args) => exchange::export(&place.open()?, &args, ui),
         StashCommand::Import(args) => {
             let vault = place.open_writing_to(args.store.as_ref(), &DatabaseArgs::default())?;
             exchange::import(&vault, &args, ui)
+        }
+        StashCommand::Fetch(args) => {
+            let vault = place.open_writing_to(args.store.as_ref(), &DatabaseArgs::default())?;
+            remote::fetch(&vault, &args, ui)
         }
         StashCommand::Undo(args) => undo::undo(&place.open()?, &args, ui),
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use stemvault::{PushResult, RelPath, Vault};
 
+use super::remote::{Remote, Sent, send};
 use crate::args;
 use crate::failure::{Engine as _, Result};
 use crate::human;
@@ -24,8 +25,11 @@ pub(super) fn push(vault: &Vault, given: args::PushOptions, paths: &[OsString], 
         no_head,
         keep_safe,
         store: _,
+        to,
         database: _,
     } = given;
+    // A remote that there is not is told before anything is touched.
+    let remote = to.map(|text| Remote::named(&text, vault)).transpose()?;
     let paths: Vec<RelPath> =
         paths.iter().map(|path| operands::tree_path(path, vault)).collect::<Result<_>>()?;
     let head = operands::head_choice(head_manifest.as_deref(), no_head)?;
@@ -35,7 +39,23 @@ pub(super) fn push(vault: &Vault, given: args::PushOptions, paths: &[OsString], 
         Some(id) if keep_safe => Some(vault.keep_safe(id, &ui.bars()).told()?),
         _ => None,
     };
-    let mut report = Report::new(ui, || json(&result), |report| text(&result, &options, vault, ui, report));
+    let sent = match (remote, &result.stash_id) {
+        (Some(remote), Some(id)) => Some(send(vault, remote, id, ui)),
+        _ => None,
+    };
+    let mut report = Report::new(
+        ui,
+        || json(&result, sent.as_ref()),
+        |report| {
+            text(&result, &options, vault, ui, report);
+            if let Some(sent) = &sent {
+                sent.text(ui, report);
+            }
+        },
+    );
+    if let Some(sent) = &sent {
+        sent.problems(&result.stash_ref, ui, &mut report);
+    }
     report.each(&result.missing_head, "HEAD's version is not in the store, so it was not brought back");
     report.left_alone(&result.left_alone, ui.verbose());
     if safe.is_some_and(|safe| safe.is_partial() || safe.stopped) {
@@ -110,8 +130,8 @@ fn safe(text: &str) -> String {
     stemvault::format::text::PyStr::from(text).to_string()
 }
 
-fn json(result: &PushResult) -> Json {
-    Json::object([
+fn json(result: &PushResult, sent: Option<&Sent>) -> Json {
+    let fields = [
         ("stash_ref", (&result.stash_ref).into()),
         ("message", (&result.message).into()),
         ("branch", (&result.branch).into()),
@@ -122,5 +142,6 @@ fn json(result: &PushResult) -> Json {
         ("bytes_stashed", result.bytes_stashed.into()),
         ("bytes_written", result.bytes_written.into()),
         ("left_alone", left_alone_json(&result.left_alone)),
-    ])
+    ];
+    Json::object(fields.into_iter().chain(sent.map(|sent| ("sent", sent.json()))))
 }
