@@ -231,7 +231,7 @@ impl Bucket {
         ))
     }
 
-    fn refused(&self, reason: impl Into<String>) -> Error {
+    fn refused(&self, reason: impl Into<std::borrow::Cow<'static, str>>) -> Error {
         Error::new(ErrorKind::InvalidInput, Operation::Repack, self.name()).with_reason(reason)
     }
 
@@ -285,8 +285,8 @@ impl Bucket {
     ) -> Result<Reach> {
         let Some(marker) = self.marker.clone() else { return Ok(Reach::default()) };
         let cache = cache_dir(&self.settings, algorithm).map_err(|problem| self.refused(problem))?;
-        let cache = Dir::create_all(&cache)
-            .map_err(|error| Error::from_fs(Operation::Repack, self.name(), error))?;
+        let cache =
+            Dir::create_all(&cache).map_err(|error| Error::from_fs(Operation::Repack, self.name(), error))?;
         // Those that were listed before the roots were read, and no others.
         let whole: Vec<DepotPack> =
             packs.values().filter(|there| there.index).filter_map(|there| there.pack).collect();
@@ -338,7 +338,14 @@ impl Bucket {
 
         let (removed, forgotten) = (collected.removed, collected.forgotten);
         let newly = collected.newly;
-        *collected = Collected { dry_run: options.dry_run, exists: true, removed, forgotten, newly, ..Collected::default() };
+        *collected = Collected {
+            dry_run: options.dry_run,
+            exists: true,
+            removed,
+            forgotten,
+            newly,
+            ..Collected::default()
+        };
         for (id, there) in &packs {
             collected.present.add(there.bytes);
             match (reach.packs.contains(id), condemned.contains(id)) {
@@ -362,7 +369,8 @@ impl Bucket {
             // What is needed again is named before the list that condemned it goes.
             for rows in [&plan.fresh, &plan.again] {
                 for list in encode(rows) {
-                    let (client, key) = (self.client.clone(), format!("{CONDEMNED}/{}", Uuid::new_v4().simple()));
+                    let (client, key) =
+                        (self.client.clone(), format!("{CONDEMNED}/{}", Uuid::new_v4().simple()));
                     wait(async move { client.put_new(&key, list).await }).map_err(failed)?;
                 }
             }
@@ -443,7 +451,9 @@ impl Bucket {
         let failed = |error| self.failed(Operation::Remove, error);
         let listed = self.client.list(PROBE).map_err(failed)?;
         let old = listed.into_iter().filter_map(|listed| match &listed.parts[..] {
-            [name] if needs::is_name(name) && age(now, listed.since) > LEFT_OVER => Some(format!("{PROBE}/{name}")),
+            [name] if needs::is_name(name) && age(now, listed.since) > LEFT_OVER => {
+                Some(format!("{PROBE}/{name}"))
+            }
             _ => None,
         });
         let keys: Vec<String> = old.collect();

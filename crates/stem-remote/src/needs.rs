@@ -237,7 +237,12 @@ impl Bucket {
     }
 
     /// Everything that anybody needs, but for `without`.
-    pub(crate) fn needs(&self, without: Option<&str>, of_entry: NeedsOfEntry<'_>, go_on: &dyn Fn() -> bool) -> Result<Needs> {
+    pub(crate) fn needs(
+        &self,
+        without: Option<&str>,
+        of_entry: NeedsOfEntry<'_>,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Needs> {
         let mut needs = Needs::default();
         self.read_roots(&mut needs, without, go_on)?;
         self.read_entries(&mut needs, of_entry, go_on)?;
@@ -285,7 +290,12 @@ impl Bucket {
         Err(failed(restless(ROOTS)))
     }
 
-    fn read_entries(&self, needs: &mut Needs, of_entry: NeedsOfEntry<'_>, go_on: &dyn Fn() -> bool) -> Result<()> {
+    fn read_entries(
+        &self,
+        needs: &mut Needs,
+        of_entry: NeedsOfEntry<'_>,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<()> {
         let failed = |error| self.unreadable(error);
         let mut seen = BTreeSet::new();
         for look in 0..LOOKS {
@@ -302,12 +312,15 @@ impl Bucket {
                     // A person took it away.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => {
-                        let words = format!("key '{ENTRIES}/{name}': {error}; nothing can go while it is there");
+                        let words =
+                            format!("key '{ENTRIES}/{name}': {error}; nothing can go while it is there");
                         return Err(failed(told(error.kind(), words)));
                     }
                     Ok(text) => {
                         let ids = of_entry(&text).map_err(|problem| {
-                            let words = format!("key '{ENTRIES}/{name}': {problem}; nothing can go while it is there");
+                            let words = format!(
+                                "key '{ENTRIES}/{name}': {problem}; nothing can go while it is there"
+                            );
                             failed(told(io::ErrorKind::InvalidData, words))
                         })?;
                         needs.entries += 1;

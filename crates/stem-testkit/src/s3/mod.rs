@@ -45,6 +45,10 @@ impl Stored {
     }
 }
 
+/// What a service held at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot(BTreeMap<String, Stored>);
+
 /// An upload in parts.
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -181,6 +185,21 @@ impl S3Server {
             }
             None => drop(state.objects.remove(key)),
         }
+    }
+
+    /// From now on lists do not show these keys, and all others.
+    pub fn hide(&self, keys: Vec<String>) {
+        self.shared.state().unlisted = keys;
+    }
+
+    /// Everything that is there, with its times.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.shared.state().objects.clone())
+    }
+
+    /// Puts back what was there.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        self.shared.state().objects.clone_from(&snapshot.0);
     }
 
     /// From now on lists do not show what is there now (`true`), or show everything again: as a service whose lists are stale.
