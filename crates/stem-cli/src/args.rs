@@ -121,6 +121,9 @@ pub(crate) enum Command {
     ///
     /// An object is needed by entries, snapshots and commits, by what `stem stash undo` can bring back, and by stashes of
     /// Muse. What is not needed is noted, and removed by a later run when it has been so for 14 days.
+    ///
+    /// With --store URL a store in a bucket is collected, for all who use it: what no client and no entry there needs is
+    /// condemned, and removed by a run a week later. Anybody may do that at any time.
     #[command(after_help = examples::GC)]
     Gc(GcArgs),
     /// Move objects into packs: audio at the size of FLAC, edits at the size of the edit

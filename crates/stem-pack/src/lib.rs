@@ -7,7 +7,7 @@
 //! Rooms: `format`, `index` and `scan` are bytes alone; `place`, `marker`, `files` and `catalog` know the directory,
 //! `lane` and `writer` a pack that grows, `publish` the way from one to the other; `put` and `small` store, by way of
 //! `input`, `cut`, `tools` (codecs) and `chain`; `record`, `lookup`, `cache` and `reader` read; `tombstones`, `maintain`,
-//! `structure` and `repack` look after it all; `crew` shares work out to the cores. `depot` is the seam for packs that are kept
+//! `structure` and `repack` look after it all, `reach` says which packs are needed; `crew` shares work out to the cores. `depot` is the seam for packs that are kept
 //! elsewhere. `coding` lends cutting and codecs to
 //! files that are no packs.
 
@@ -31,6 +31,7 @@ mod options;
 mod place;
 mod publish;
 mod put;
+mod reach;
 mod reader;
 mod record;
 mod repack;
@@ -46,6 +47,7 @@ mod writer;
 pub use depot::{Depot, DepotFile, DepotJob, DepotPack};
 pub use files::{index_name, pack_id, pack_name};
 pub use options::{Chunking, Compression, PackOptions};
+pub use reach::Reach;
 pub use source::{ReadAt, ReadError};
 pub use stem_audio::CodecLevel;
 pub use store::{PackStore, REPOSITORY_PACKS};

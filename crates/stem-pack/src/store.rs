@@ -1,5 +1,6 @@
 //! The store: how it is opened, and which room each method lives in.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -17,12 +18,13 @@ use crate::cache::ChunkCache;
 use crate::catalog::Catalog;
 use crate::depot::Depot;
 use crate::files::{pack_id, plain};
-use crate::format::{PACK_HEADER_LEN, PackHeader};
+use crate::format::{PACK_HEADER_LEN, PackHeader, PackId};
 use crate::handle::Core;
 use crate::lane::Lane;
 use crate::marker;
 use crate::options::PackOptions;
 use crate::place::{BARE_STAGING_SUFFIX, Place};
+use crate::reach::Reach;
 use crate::structure::PackReport;
 use crate::tombstones::Tombstones;
 use crate::tools::Tools;
@@ -160,6 +162,21 @@ impl PackStore {
     /// or not anything needs them.
     pub fn check_packs(&self, told: &mut dyn FnMut(PackReport) -> ControlFlow<()>) -> Result<()> {
         self.core.check_packs(told)
+    }
+
+    /// Which packs are needed by whoever needs these objects, of those that this handle knows. Packs of `condemned` are needed only for what no
+    /// other has. `told` hears of packs that were gone through, and may end it.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read and might name something that is needed; then nothing is known.
+    pub fn reach(
+        &self,
+        needed: Vec<ObjectId>,
+        condemned: &BTreeSet<PackId>,
+        told: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Reach> {
+        self.core.reach(needed, condemned, told)
     }
 }
 

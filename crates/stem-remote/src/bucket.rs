@@ -16,6 +16,7 @@ pub struct Bucket {
     pub(crate) client: Shared,
     /// `None`: nothing was ever stored here.
     pub(crate) marker: Option<Marker>,
+    pub(crate) settings: Settings,
     name: String,
 }
 
@@ -36,7 +37,7 @@ impl Bucket {
         let client = Shared::new(Client::new(service, &settings));
         let marker = marker::fetch(&client)
             .map_err(|error| Error::from_io(Operation::OpenStore, name.as_str(), error))?;
-        Ok(Self { client, marker, name })
+        Ok(Self { client, marker, settings, name })
     }
 
     /// What errors call it.

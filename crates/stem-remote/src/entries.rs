@@ -76,13 +76,11 @@ fn listed(client: &Client) -> io::Result<Vec<EntryKey>> {
 }
 
 /// The names of all entries, newest first.
-#[expect(dead_code, reason = "for the collector")]
 pub(crate) fn names(client: &Client) -> io::Result<Vec<String>> {
     Ok(listed(client)?.into_iter().map(|key| key.name).collect())
 }
 
 /// The text of an entry, whole and as its checksums say.
-#[expect(dead_code, reason = "for the collector")]
 pub(crate) fn text(client: &Client, name: &str) -> io::Result<Vec<u8>> {
     let words = || told(io::ErrorKind::NotFound, format!("entry '{name}' is gone"));
     let work = read(Shared::new(client.clone()), name.to_owned());

@@ -16,6 +16,7 @@
 mod blocks;
 mod bucket;
 mod client;
+mod collect;
 mod connect;
 mod depot;
 mod entries;
@@ -23,6 +24,7 @@ mod error;
 mod layout;
 mod lists;
 mod marker;
+mod needs;
 mod profile;
 mod settings;
 mod sharded;
@@ -42,7 +44,9 @@ use crate::settings::{Layout, Settings};
 use crate::sharded::ShardedRemote;
 
 pub use crate::bucket::Bucket;
+pub use crate::collect::{CollectOptions, CollectStep, CollectWatch, Collected, Tally, Unwatched};
 pub use crate::entries::EntryKey;
+pub use crate::needs::ClientNeeds;
 pub use crate::settings::SCHEMES;
 pub use crate::wait::stop_when;
 pub use stem_bundle::shelved::Shelved;

@@ -38,6 +38,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "remote")]
+mod bucket;
 mod copy;
 mod error;
 mod exchange;
@@ -48,6 +50,8 @@ mod vault;
 mod verify;
 mod versions;
 
+#[cfg(feature = "remote")]
+pub use bucket::{bucket_clients, collect_bucket};
 pub use copy::{CopiedEntry, CopyOptions, CopyPlace, CopyResult, copy};
 pub use error::{Error, Result};
 pub use exchange::{
@@ -70,7 +74,7 @@ pub use stem_odb::backends;
 pub use stem_odb::gc::Unneeded;
 pub use stem_odb::verify::BadObject;
 #[cfg(feature = "remote")]
-pub use stem_remote::stop_when as stop_remote_when;
+pub use stem_remote::{ClientNeeds, CollectOptions, Collected, Tally, stop_when as stop_remote_when};
 
 pub use stem_odb::{
     AnyStore, Base, Config, Remotes, StoreUrl, hide_passwords, is_remote, open_existing, open_store,

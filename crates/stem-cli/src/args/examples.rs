@@ -82,7 +82,7 @@ examples! {
         "stem copy . ../album --stash 0      the newest entry into another repository";
     GC:
         "stem gc --dry-run                  what is not needed, and what would go now"
-        "stem gc --expire-undo 1d           give up undoing what is older than a day";
+        "stem gc --store s3://studio/alpha  what nobody needs of a store in a bucket";
     PACK:
         "stem pack                          pack what neither stash nor head names"
         "stem pack --all --older-than 14d   pack all that is two weeks old";

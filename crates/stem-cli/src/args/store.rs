@@ -79,7 +79,13 @@ pub(crate) struct GcArgs {
     /// Give up what `stem stash undo` could bring back, if it is older than this
     #[arg(long, value_name = "AGE", value_parser = stemvault::parse_age)]
     pub(crate) expire_undo: Option<Duration>,
-    /// With --expire-undo: do not ask
+    /// Collect this store in a bucket, instead of the repository; needs no repository
+    #[arg(long, value_name = "URL", conflicts_with_all = ["grace", "expire_undo"])]
+    pub(crate) store: Option<String>,
+    /// With --store: what this client alone needs is not needed any more; its id, or the beginning of it (-v lists them)
+    #[arg(long, value_name = "CLIENT", requires = "store")]
+    pub(crate) forget: Option<String>,
+    /// Do not ask, with --expire-undo, with --forget, and where nobody says that they need anything of a store
     #[arg(short, long)]
     pub(crate) yes: bool,
 }

@@ -5,6 +5,7 @@ mod bench;
 mod copy;
 mod demo;
 mod gc;
+mod gc_store;
 mod manual;
 mod object;
 mod pack;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli, ui: &Ui) -> Result<Report> {
             }
             vault => verify::verify(&vault?, &args, ui),
         },
+        Some(Command::Gc(args)) if args.store.is_some() => gc_store::gc(&args, ui),
         Some(Command::Gc(args)) => gc::gc(&place.open_with(&args.database)?, &args, ui),
         Some(Command::Pack(args)) => pack::pack(&place.open_with(&args.database)?, &args, ui),
         Some(Command::Unpack { ids }) => pack::unpack(&place.open()?, &ids, ui),

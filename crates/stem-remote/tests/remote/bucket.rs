@@ -41,6 +41,21 @@ impl Service {
         Self::start(ServerOptions::default())
     }
 
+    /// What is in the bucket beside objects.
+    pub(crate) fn bucket(&self) -> stem_remote::Bucket {
+        let cache = self.scratch.path().join("collector");
+        let options = [
+            ("endpoint", self.server.endpoint()),
+            ("anonymous", "true".to_owned()),
+            ("cache", cache.to_str().unwrap().to_owned()),
+            ("timeout", "5s".to_owned()),
+            ("retries", "0".to_owned()),
+        ];
+        let options = options.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let location = Location { scheme: "s3", location: "//bucket/studio", options: &options };
+        stem_remote::Bucket::open(&location).unwrap()
+    }
+
     /// A client with a cache called so.
     pub(crate) fn client(&self, cache: &str, options: &[(&str, &str)]) -> Result<Arc<dyn Maintain>> {
         let cache = self.scratch.path().join(cache);

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking, in its helpers too")]
 
 mod bucket;
+mod collect;
+mod collect_model;
 mod conformance;
 mod faults;
 mod hostile;

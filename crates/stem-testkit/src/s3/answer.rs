@@ -33,15 +33,17 @@ pub(super) fn answer(request: &Request, shared: &Shared) -> Answer {
             state.uploads.insert(id, Upload { key, parts: std::collections::BTreeMap::new() });
             ok(body.into_bytes())
         }
-        "POST" if has("uploadId") => complete(request, &mut state),
+        "POST" if has("uploadId") => complete(request, &mut state, shared),
         "POST" if has("delete") => {
             let body = String::from_utf8_lossy(&request.body).into_owned();
+            let mut told = String::new();
             for part in body.split("<Key>").skip(1) {
                 if let Some((key, _)) = part.split_once("</Key>") {
                     state.objects.remove(key);
+                    let _ = write!(told, "<Deleted><Key>{key}</Key></Deleted>");
                 }
             }
-            ok(b"<DeleteResult></DeleteResult>".to_vec())
+            ok(format!("<DeleteResult>{told}</DeleteResult>").into_bytes())
         }
         "DELETE" if has("uploadId") => {
             if let Some(id) = request.query.get("uploadId") {
@@ -141,7 +143,7 @@ fn written(secs: u64) -> (String, String) {
 fn get(request: &Request, state: &State, key: &str, shared: &Shared) -> Answer {
     let Some(Stored { bytes, at, tag }) = state.objects.get(key) else { return error(404, "NoSuchKey") };
     let clock = shared.options.clock;
-    let (date, _) = written(seconds().saturating_add_signed(clock));
+    let (date, _) = written(shared.seconds().saturating_add_signed(clock));
     let (modified, _) = written(at.saturating_add_signed(clock));
     let mut headers = vec![
         ("etag", tag.clone()),
@@ -171,7 +173,7 @@ fn put(request: &Request, state: &mut State, key: String, shared: &Shared) -> An
         return error(412, "PreconditionFailed");
     }
     let tag = etag(&request.body);
-    state.objects.insert(key, Stored::new(request.body.clone()));
+    state.objects.insert(key, Stored::new(request.body.clone(), shared.seconds()));
     Answer { status: 200, headers: vec![("etag", tag)], body: Vec::new(), length: None }
 }
 
@@ -183,7 +185,7 @@ fn put_part(request: &Request, state: &mut State) -> Answer {
     Answer { status: 200, headers: vec![("etag", etag(&request.body))], body: Vec::new(), length: None }
 }
 
-fn complete(request: &Request, state: &mut State) -> Answer {
+fn complete(request: &Request, state: &mut State, shared: &Shared) -> Answer {
     let Some(upload) = request.query.get("uploadId").and_then(|id| state.uploads.remove(id)) else {
         return error(404, "NoSuchUpload");
     };
@@ -202,7 +204,7 @@ fn complete(request: &Request, state: &mut State) -> Answer {
         return error(400, "InvalidPartOrder");
     }
     let tag = etag(&bytes);
-    state.objects.insert(upload.key, Stored::new(bytes));
+    state.objects.insert(upload.key, Stored::new(bytes, shared.seconds()));
     ok(format!(
         "<CompleteMultipartUploadResult><ETag>{}</ETag></CompleteMultipartUploadResult>",
         tag.replace('"', "&quot;")

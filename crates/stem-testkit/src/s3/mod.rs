@@ -13,7 +13,7 @@ mod http;
 
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,18 +35,22 @@ pub(crate) struct State {
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) bytes: Arc<Vec<u8>>,
-    /// When it came, in seconds since the epoch, by the right clock.
+    /// When it came, in seconds since the epoch, without the error of [`ServerOptions::clock`].
     pub(crate) at: u64,
     /// Its entity tag, made once: as long as the object is, every read would hash it.
     pub(crate) tag: String,
 }
 
 impl Stored {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>, at: u64) -> Self {
         let tag = answer::etag(&bytes);
-        Self { bytes: Arc::new(bytes), at: answer::seconds(), tag }
+        Self { bytes: Arc::new(bytes), at, tag }
     }
 }
+
+/// What a service held at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot(BTreeMap<String, Stored>);
 
 /// An upload in parts.
 #[derive(Debug)]
@@ -63,10 +67,17 @@ pub(crate) struct Shared {
     pub(crate) options: ServerOptions,
     /// When the line is free again.
     free: Mutex<Option<Instant>>,
+    /// Seconds that [`S3Server::advance`] added to the time.
+    pub(crate) ahead: AtomicU64,
     stop: AtomicBool,
 }
 
 impl Shared {
+    /// The time, in seconds since the epoch.
+    pub(crate) fn seconds(&self) -> u64 {
+        answer::seconds().saturating_add(self.ahead.load(Ordering::Acquire))
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,6 +138,7 @@ impl S3Server {
             hook: fault::Hook::default(),
             options,
             free: Mutex::default(),
+            ahead: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         });
         let inner = shared.clone();
@@ -148,6 +160,11 @@ impl S3Server {
     /// Where it is: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Lets time pass: what is there is so much older from now on.
+    pub fn advance(&self, time: Duration) {
+        self.shared.ahead.fetch_add(time.as_secs(), Ordering::AcqRel);
     }
 
     /// The faults to come.
@@ -195,9 +212,27 @@ impl S3Server {
     pub fn set_object(&self, key: &str, bytes: Option<Vec<u8>>) {
         let mut state = self.shared.state();
         match bytes {
-            Some(bytes) => drop(state.objects.insert(key.to_owned(), Stored::new(bytes))),
+            Some(bytes) => {
+                let stored = Stored::new(bytes, self.shared.seconds());
+                drop(state.objects.insert(key.to_owned(), stored));
+            }
             None => drop(state.objects.remove(key)),
         }
+    }
+
+    /// From now on lists do not show these keys, and all others.
+    pub fn hide(&self, keys: Vec<String>) {
+        self.shared.state().unlisted = keys;
+    }
+
+    /// Everything that is there, with its times.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.shared.state().objects.clone())
+    }
+
+    /// Puts back what was there.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        self.shared.state().objects.clone_from(&snapshot.0);
     }
 
     /// From now on lists do not show what is there now (`true`), or show everything again: as a service whose lists are stale.
