@@ -21,7 +21,8 @@ use crate::url::StoreUrl;
 /// What relative locations are relative to.
 #[derive(Debug, Clone, Copy)]
 pub enum Base<'a> {
-    /// The root of a repository; its `.muse/objects` and `.muse/stem` are known as such.
+    /// The root of a repository whose own store it is: its `.muse/objects` and `.muse/stem` are known as such, and what is put into
+    /// a bucket is kept there for as long as this repository needs it.
     Repository(&'a Dir),
     /// A directory that is no repository.
     Directory(&'a Path),
@@ -258,11 +259,14 @@ mod remote {
         (StoreUrl { options: packs, ..url.clone() }, rest)
     }
 
-    pub(super) fn open(url: &StoreUrl, _base: Base<'_>) -> Result<AnyStore> {
+    pub(super) fn open(url: &StoreUrl, base: Base<'_>) -> Result<AnyStore> {
         let (packs, rest) = split(url);
         let packs = pack_options(&packs).map_err(|problem| invalid(url, problem))?;
         let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
-        Ok(stem_remote::open(&location, &packs)?)
+        Ok(match base {
+            Base::Repository(root) => stem_remote::open_own(&location, &packs, &super::muse_dir(url, root)?)?,
+            Base::Directory(_) => stem_remote::open(&location, &packs)?,
+        })
     }
 
     pub(super) fn bucket(url: &StoreUrl) -> Result<stem_remote::Bucket> {

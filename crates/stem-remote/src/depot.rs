@@ -12,16 +12,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt, stream};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use stem_fs::OpenFile;
+use stem_hash::ObjectId;
 use stem_pack::format::PackId;
-use stem_pack::{Depot, DepotFile, DepotJob, DepotPack};
+use stem_pack::{Depot, DepotFile, DepotJob, DepotPack, Look, Moment, Roots};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::blocks::{Blocks, RemotePack};
 use crate::client::{Grown, Shared};
 use crate::error::{again, told};
+use crate::identity::Identity;
 use crate::layout::{PACKS, PackKey, index_key, pack_key, parse_pack_name};
 use crate::marker::{self, Marker};
+use crate::roots::RemoteRoots;
 use crate::wait::{LOOK, go_on, runtime, wait};
 
 /// Packs that are whole and not there yet, on disk until they are.
@@ -44,6 +47,7 @@ pub(crate) struct RemoteDepot {
     queue: Arc<Queue>,
     /// The only packs that there are, if they were listed before.
     listed: Option<Vec<DepotPack>>,
+    roots: RemoteRoots,
 }
 
 #[derive(Debug, Default)]
@@ -79,9 +83,10 @@ impl State {
 }
 
 impl RemoteDepot {
-    pub(crate) fn new(client: Shared, marker: Marker, known: bool) -> Self {
+    pub(crate) fn new(client: Shared, marker: Marker, known: bool, identity: Identity) -> Self {
         let blocks = Blocks::new(client.clone());
-        Self { client, marker, known: known.into(), blocks, queue: Arc::default(), listed: None }
+        let roots = RemoteRoots::new(client.clone(), identity);
+        Self { client, marker, known: known.into(), blocks, queue: Arc::default(), listed: None, roots }
     }
 
     /// Shows these packs and no others.
@@ -253,6 +258,33 @@ impl Depot for RemoteDepot {
 
     fn expire(&self) {
         self.blocks.expire();
+    }
+
+    fn roots(&self) -> Option<&dyn Roots> {
+        Some(self)
+    }
+}
+
+impl Roots for RemoteDepot {
+    fn look(&self) -> io::Result<Look> {
+        self.roots.look()
+    }
+
+    fn publish(&self, needed: &[ObjectId]) -> io::Result<()> {
+        self.roots.publish(needed)
+    }
+
+    fn gone(&self, packs: &[PackId]) -> io::Result<Vec<PackId>> {
+        self.roots.gone(packs)
+    }
+
+    fn is_timely(&self, since: &Moment) -> io::Result<bool> {
+        self.roots.is_timely(since)
+    }
+
+    fn replace(&self, needed: &[ObjectId]) -> io::Result<()> {
+        // Nothing comes before the marker; without one nothing is there to be needed.
+        if self.is_made()? { self.roots.replace(needed) } else { Ok(()) }
     }
 }
 
