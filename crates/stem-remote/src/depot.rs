@@ -40,6 +40,8 @@ pub(crate) struct RemoteDepot {
     marker: Marker,
     /// Whether the marker was seen.
     known: AtomicBool,
+    /// Whether it was just found that there is none.
+    empty: AtomicBool,
     blocks: Blocks,
     queue: Arc<Queue>,
 }
@@ -79,7 +81,7 @@ impl State {
 impl RemoteDepot {
     pub(crate) fn new(client: Shared, marker: Marker, known: bool) -> Self {
         let blocks = Blocks::new(client.clone());
-        Self { client, marker, known: known.into(), blocks, queue: Arc::default() }
+        Self { client, marker, known: known.into(), empty: (!known).into(), blocks, queue: Arc::default() }
     }
 
     /// Whether the store has a marker by now; another one than expected is an error.
@@ -134,7 +136,7 @@ impl RemoteDepot {
 
 impl Depot for RemoteDepot {
     fn packs(&self) -> io::Result<Vec<DepotPack>> {
-        if !self.is_made()? {
+        if self.empty.swap(false, Ordering::AcqRel) || !self.is_made()? {
             return Ok(Vec::new());
         }
         let mut packs = HashMap::new();
@@ -181,7 +183,7 @@ impl Depot for RemoteDepot {
     }
 
     fn prepare(&self) -> io::Result<()> {
-        if !self.is_made()? {
+        if !self.known.load(Ordering::Acquire) {
             marker::make(&self.client, &self.marker)?;
             self.known.store(true, Ordering::Release);
         }
@@ -203,6 +205,10 @@ impl Depot for RemoteDepot {
 
     fn abandon(&self, id: PackId) {
         self.queue.state.lock().growing.remove(&id);
+    }
+
+    fn starves(&self) -> bool {
+        self.client.starves()
     }
 
     fn submit(&self, job: DepotJob) -> io::Result<()> {
