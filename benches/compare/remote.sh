@@ -77,6 +77,8 @@ for kind in ${STEM_KINDS:-stems small latency}; do
         rm -rf "$work/down"
         rclone purge "c:$bucket" >/dev/null 2>&1 || true
         rclone mkdir "c:$bucket"
+        # What is removed stays for hours otherwise, in memory.
+        CEPH_CONF=$STEM_CEPH_CONF radosgw-admin -n client.rgw.a gc process --include-all >/dev/null 2>&1 || true
     done
     rm -rf "${work:?}/$kind"
 done

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stem_hash::IdPrefix;
 use stem_pack::PackOptions;
 use stem_store::{Durability, ObjectStoreExt, PutOptions};
-use stem_testkit::s3::{Fault, Injury, Match};
+use stem_testkit::s3::{Fault, Injury, Match, ServerOptions};
 use stem_testkit::source::noise;
 
 use crate::bucket::{Bucket, Service, open};
@@ -59,29 +59,29 @@ fn what_is_never_whole_is_given_up() {
 
 #[test]
 fn no_pack_is_there_before_the_one_that_it_may_need() {
-    let service = Service::plain();
+    // So slow that the second pack is handed over before the first one fails.
+    let latency = Duration::from_millis(150);
+    let service = Service::start(ServerOptions { latency, ..ServerOptions::default() });
     let cache = service.scratch.path().join("small packs");
     let endpoint = service.server.endpoint();
-    let options = [
-        ("endpoint", endpoint.as_str()),
-        ("anonymous", "true"),
-        ("retries", "1"),
-        ("cache", cache.to_str().unwrap()),
-    ];
-    let packs_of = PackOptions { pack_limit: 10 << 20, ..PackOptions::default() };
-    let store = open("s3", "//bucket/studio", &options, &packs_of).unwrap();
-    // Whichever is completed first is not: often enough that trying again does not help.
-    let refused = |times| Fault { of: Match::Complete, after: 0, times, injury: Injury::Status(500) };
-    service.server.faults().set(&[refused(8)]);
-    let put = store.put(&mut &noise(1, 40 << 20)[..], &AT_SYNC);
-    assert!(put.and_then(|_| store.sync()).is_err());
+    let cache = cache.to_str().unwrap();
+    let options = [("endpoint", endpoint.as_str()), ("anonymous", "true"), ("cache", cache)];
+    let two = PackOptions { pack_limit: 12 << 20, ..PackOptions::default() };
+    let store = open("s3", "//bucket/studio", &options, &two).unwrap();
+    // The first has parts, which nobody puts together; the second is short.
+    let refused = Fault { of: Match::Complete, after: 0, times: 1, injury: Injury::Status(403) };
+    service.server.faults().set(&[refused]);
+    let bytes = noise(1, 18 << 20);
+    assert!(store.put(&mut &bytes[..], &AT_SYNC).and_then(|_| store.sync()).is_err());
+    let ends = |end: &str| packs(&service).iter().any(|key| key.ends_with(end));
+    assert!(comes(|| ends(".pack")), "the second pack was not sent: {:?}", service.server.log());
+    let visible = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        ends(".idx")
+    });
+    assert!(!visible, "{:?}", packs(&service));
     drop(store);
-    assert!(comes(|| service.server.open_uploads() == 0));
-    // A pack without its index is not there; of indices there is none before the first one's.
-    assert!(!packs(&service).iter().any(|key| key.ends_with(".idx")), "{:?}", packs(&service));
     service.server.faults().set(&[]);
-    let store = service.client("two", &[]).unwrap();
-    assert!(store.ids(&IdPrefix::ALL).unwrap().is_empty());
-    let id = store.put_bytes(&noise(1, 40 << 20)).unwrap().digest.id;
-    assert!(service.client("three", &[]).unwrap().get(&id, u64::MAX).unwrap().is_some());
+    let id = service.client("two", &[]).unwrap().put_bytes(&bytes).unwrap().digest.id;
+    assert!(service.client("three", &[]).unwrap().get(&id, u64::MAX).unwrap().unwrap() == bytes);
 }
