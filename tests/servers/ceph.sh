@@ -122,6 +122,7 @@ rm -f "$work.log"
 echo "-- $(ceph --version | cut -d' ' -f1-3), gateway on port $port"
 
 export AWS_ACCESS_KEY_ID=$key AWS_SECRET_ACCESS_KEY=$secret AWS_REGION=us-east-1
+export STEM_CEPH_CONF=$CEPH_CONF
 unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 CEPH_CONF
 endpoint=http://127.0.0.1:$port
 bucket=stem-tests

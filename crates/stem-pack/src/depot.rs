@@ -76,6 +76,11 @@ pub trait Depot: Debug + Send + Sync {
         let _ = (id, len);
     }
 
+    /// Whether it could take more than it is given: then what is coded next had better be coded fast than small.
+    fn starves(&self) -> bool {
+        false
+    }
+
     /// A growing pack will never be whole.
     fn abandon(&self, id: PackId) {
         let _ = id;

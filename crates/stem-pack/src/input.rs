@@ -13,6 +13,8 @@ use crate::small::SMALL;
 
 /// How much is read at a time.
 const STEP: usize = 1 << 20;
+/// So much is read before what was not cut off yet moves to the front.
+const ROOM: usize = 4 << 20;
 
 /// Bytes on their way from the source to the cutter, hashed as they come.
 pub(crate) struct Input<'a> {
@@ -20,8 +22,9 @@ pub(crate) struct Input<'a> {
     source: &'a mut dyn Read,
     pub(crate) hasher: Hasher,
     pub(crate) buffer: Vec<u8>,
-    /// Where what was not cut off yet begins.
+    /// Where what was not cut off yet begins, and where it ends.
     start: usize,
+    end: usize,
     ended: bool,
 }
 
@@ -29,11 +32,11 @@ impl<'a> Input<'a> {
     pub(crate) fn new(core: &'a Core, source: &'a mut dyn Read) -> Self {
         // A chunk list keeps the checksum whether it is asked for or not.
         let hasher = Hasher::with_checksum(core.algorithm);
-        Self { core, source, hasher, buffer: Vec::new(), start: 0, ended: false }
+        Self { core, source, hasher, buffer: Vec::new(), start: 0, end: 0, ended: false }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.buffer.get(self.start..).unwrap_or_default()
+        self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Reads the first bytes: all of a small object, which then has no more memory than it needs. Says whether that was
@@ -46,6 +49,7 @@ impl<'a> Input<'a> {
                 have += self.read(&mut buffer[have..room])?;
             }
             self.buffer = buffer[..have].to_vec();
+            self.end = have;
             Ok(self.ended)
         })
     }
@@ -69,17 +73,21 @@ impl<'a> Input<'a> {
     /// Reads until there are `wanted` bytes. Says whether the source ended.
     pub(crate) fn fill(&mut self, wanted: usize) -> Result<bool> {
         while !self.ended && self.bytes().len() < wanted {
-            if self.start > 0 {
-                self.buffer.drain(..self.start);
+            if self.buffer.len() - self.end < STEP {
+                self.buffer.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
                 self.start = 0;
+                // Little for objects that are short, and not touched again and again for those that are long.
+                let long = self.end.max(wanted) + ROOM;
+                let room = (2 * self.end).clamp(self.end + STEP, long.max(self.end + STEP));
+                if self.buffer.len() < room {
+                    self.buffer.resize(room, 0);
+                }
             }
-            let have = self.buffer.len();
             let mut buffer = std::mem::take(&mut self.buffer);
-            buffer.resize(have + STEP, 0);
-            let read = self.read(&mut buffer[have..]);
-            buffer.truncate(have + read.as_ref().copied().unwrap_or(0));
+            let read = self.read(&mut buffer[self.end..self.end + STEP]);
             self.buffer = buffer;
-            read?;
+            self.end += read?;
         }
         Ok(self.ended)
     }

@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use stem_audio::{HEAD_LEN, SampleFormat, probe};
+use stem_audio::{CodecLevel, HEAD_LEN, SampleFormat, probe};
 use stem_hash::{Checksum, ChecksumHasher, Digest, ObjectId};
 use stem_store::{
     Durability, Error, FileMetadata, FileSource, ObjectStat, Operation, Put, PutFile, PutMethod, PutOptions,
@@ -28,7 +28,7 @@ use crate::index::Want;
 use crate::input::Input;
 use crate::lane::{Lane, Small};
 use crate::lookup::Purpose;
-use crate::options::Chunking;
+use crate::options::{Chunking, Compression};
 use crate::record::Bad;
 use crate::small::BATCH;
 use crate::tools::Coded;
@@ -275,6 +275,13 @@ impl Core {
     }
 
     pub(crate) fn encode(&self, job: &Job) -> Coded {
-        self.tools.with(|tool| tool.encode(&job.raw, job.format.as_ref(), None, self.options.compression))
+        let compression = match (self.options.compression, &self.depot) {
+            // A few hundredths smaller is worth it while the line is busy anyway, and not while it stands idle.
+            (Compression::Audio { samples: CodecLevel::Default, zstd }, Some(depot)) if depot.starves() => {
+                Compression::Audio { samples: CodecLevel::Fast, zstd }
+            }
+            (compression, _) => compression,
+        };
+        self.tools.with(|tool| tool.encode(&job.raw, job.format.as_ref(), None, compression))
     }
 }

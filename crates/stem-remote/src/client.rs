@@ -283,6 +283,11 @@ impl Client {
         Ok(())
     }
 
+    /// Whether more parts could be on their way than are.
+    pub(crate) fn starves(&self) -> bool {
+        self.parts.available_permits() * 2 >= PARTS
+    }
+
     /// Uploads a file, whole or not at all, and compares what the service then has in length.
     pub(crate) async fn upload(
         &self,

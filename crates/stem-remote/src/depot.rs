@@ -43,6 +43,8 @@ pub(crate) struct RemoteDepot {
     marker: Marker,
     /// Whether the marker was seen.
     known: AtomicBool,
+    /// Whether it was just found that there is none.
+    empty: AtomicBool,
     blocks: Blocks,
     queue: Arc<Queue>,
     /// The only packs that there are, if they were listed before.
@@ -86,7 +88,16 @@ impl RemoteDepot {
     pub(crate) fn new(client: Shared, marker: Marker, known: bool, identity: Identity) -> Self {
         let blocks = Blocks::new(client.clone());
         let roots = RemoteRoots::new(client.clone(), identity);
-        Self { client, marker, known: known.into(), blocks, queue: Arc::default(), listed: None, roots }
+        Self {
+            client,
+            marker,
+            known: known.into(),
+            empty: (!known).into(),
+            blocks,
+            queue: Arc::default(),
+            listed: None,
+            roots,
+        }
     }
 
     /// Shows these packs and no others.
@@ -150,7 +161,7 @@ impl Depot for RemoteDepot {
         if let Some(packs) = &self.listed {
             return Ok(packs.clone());
         }
-        if !self.is_made()? {
+        if self.empty.swap(false, Ordering::AcqRel) || !self.is_made()? {
             return Ok(Vec::new());
         }
         let mut packs = HashMap::new();
@@ -197,7 +208,7 @@ impl Depot for RemoteDepot {
     }
 
     fn prepare(&self) -> io::Result<()> {
-        if !self.is_made()? {
+        if !self.known.load(Ordering::Acquire) {
             marker::make(&self.client, &self.marker)?;
             self.known.store(true, Ordering::Release);
         }
@@ -219,6 +230,10 @@ impl Depot for RemoteDepot {
 
     fn abandon(&self, id: PackId) {
         self.queue.state.lock().growing.remove(&id);
+    }
+
+    fn starves(&self) -> bool {
+        self.client.starves()
     }
 
     fn submit(&self, job: DepotJob) -> io::Result<()> {

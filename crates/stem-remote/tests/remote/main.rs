@@ -6,6 +6,7 @@ mod collect;
 mod collect_model;
 mod conformance;
 mod faults;
+mod growing;
 mod hostile;
 mod requests;
 mod secrets;

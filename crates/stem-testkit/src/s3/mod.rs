@@ -85,7 +85,7 @@ impl Shared {
     /// Waits until so many bytes have gone over the line.
     pub(crate) fn pass(&self, bytes: usize) {
         let Some(line) = self.options.line else { return };
-        let takes = Duration::from_secs(1).mul_f64(bytes as f64 / line.max(1) as f64);
+        let takes = Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / line.max(1));
         let now = Instant::now();
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let until = free.map_or(now, |free| free.max(now)) + takes;
