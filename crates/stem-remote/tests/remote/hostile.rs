@@ -364,6 +364,27 @@ fn keys_with_strange_names_are_passed_over() {
     }
 }
 
+#[test]
+fn a_key_with_a_name_that_the_client_refuses_hides_nothing_that_is_known_and_damages_nothing() {
+    for strange in ["studio/packs//x", "studio/packs/../x", "studio/packs/./x", "studio/packs/a//b"] {
+        let service = Service::plain();
+        let bytes = noise(1, 3_000);
+        let store = service.client("one", &[]).unwrap();
+        let id = store.put_bytes(&bytes).unwrap().digest.id;
+        service.server.set_object(strange, Some(b"foreign".to_vec()));
+        // Nobody can list by now, and that is said; an empty list would be a lie.
+        match service.client("two", &[]) {
+            Ok(two) => {
+                assert!(two.ids(&IdPrefix::ALL).is_err() || two.stat(&id).unwrap().is_some(), "{strange}")
+            }
+            Err(error) => assert_ne!(error.kind(), ErrorKind::Corrupt, "{strange}"),
+        }
+        assert!(store.get(&id, u64::MAX).unwrap().unwrap() == bytes, "{strange}");
+        service.server.set_object(strange, None);
+        assert!(service.client("three", &[]).unwrap().get(&id, u64::MAX).unwrap().unwrap() == bytes);
+    }
+}
+
 /// Whether this is the pack that has the object, or its index: the only ones of `service` before.
 fn first_pack(service: &Service, id: &ObjectId, key: &str) -> bool {
     let needle = id.as_bytes();
