@@ -8,7 +8,7 @@ use stem_store::{Durability, ErrorKind, ObjectStoreExt, PutOptions, Written};
 use stem_testkit::s3::{Fault, Injury, Match, Moment, ServerOptions};
 use stem_testkit::source::{digest, noise};
 
-use crate::bucket::{Bucket, Service, is};
+use crate::bucket::{Service, is};
 
 const AT_SYNC: PutOptions =
     PutOptions { expected: None, durability: Durability::AtSync, metadata: None, checksum: false };
@@ -340,7 +340,7 @@ fn keys_with_strange_names_are_passed_over() {
         format!("{PACK}.pack.tmp"),
         format!("{PACK}.idx/more"),
         format!("{PACK}.idx"),
-        format!("{PACK}"),
+        PACK.to_owned(),
         "studio/packs/%2e%2e%2fup.pack".into(),
         "studio/packs/ä ö#?+.pack".into(),
         format!("studio/packs/{}", "n".repeat(900)),
@@ -438,5 +438,4 @@ fn what_is_done_at_a_request_is_done_once() {
     receive.recv().unwrap();
     assert!(receive.recv().is_err());
     assert!(!service.server.forget());
-    let _ = Bucket::keys(&service.server);
 }
