@@ -25,13 +25,12 @@ fn filled(url: &str) -> (Repo, Tree) {
     let mut repo = Repo::new();
     configure(repo.root(), url);
     repo.reopen();
-    for n in 0..12_u64 {
-        let path =
-            repo.write(format!("takes/{n}.wav"), format!("take {n} ").repeat(1 + 300 * (n as usize % 4)));
+    for n in 0..12 {
+        let path = repo.write(format!("takes/{n}.wav"), format!("take {n} ").repeat(1 + 300 * (n % 4)));
         fs::set_permissions(&path, fs::Permissions::from_mode(if n % 2 == 0 { 0o640 } else { 0o755 }))
             .unwrap();
         let file = fs::File::options().write(true).open(&path).unwrap();
-        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000 + n)).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000 + n as u64)).unwrap();
     }
     let tree = repo.tree();
     (repo, tree)

@@ -76,6 +76,7 @@ pub(crate) fn below(prefix: &Path, key: &str) -> Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const DOCUMENT: &str = include_str!("../../../docs/format/remote.md");
 
@@ -107,6 +108,25 @@ mod tests {
             "| `probe/<32 hex>` |",
         ] {
             assert!(DOCUMENT.contains(row), "{row}");
+        }
+    }
+
+    proptest! {
+        /// Whatever a list says: only what this client would write itself is known, under that very name.
+        #[test]
+        fn no_name_is_known_but_our_own(
+            name in prop_oneof![".{0,80}", "[0-9a-fA-F]{30,34}[.](pack|idx|PACK)", "[0-9a-f]{32}[.](pack|idx)"],
+            shard in prop_oneof![".{0,3}", "[0-9a-f]{2}"],
+            rest in prop_oneof![".{0,70}", "[0-9a-fA-F]{61,63}", "[0-9a-f]{62}"],
+        ) {
+            match parse_pack_name(&name) {
+                Some(PackKey::Pack(id)) => assert_eq!(pack_key(id), format!("{PACKS}/{name}")),
+                Some(PackKey::Index(id)) => assert_eq!(index_key(id), format!("{PACKS}/{name}")),
+                None => {}
+            }
+            if let Some(id) = parse_object_key(&shard, &rest) {
+                assert_eq!(object_key(&id), format!("{OBJECTS}/{shard}/{rest}"));
+            }
         }
     }
 
