@@ -168,6 +168,10 @@ pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
         url.options.entry("metadata".into()).or_insert_with(|| "true".into());
     }
     let url = &url;
+    #[cfg(feature = "remote")]
+    let written =
+        if is_remote(url) { remote::open_own(url, root)? } else { open_store(url, Base::Repository(root))? };
+    #[cfg(not(feature = "remote"))]
     let written = open_store(url, Base::Repository(root))?;
     let beside = |scheme: &str, location: &str| {
         // The same ids on both sides, or neither would find what the other has.
@@ -232,7 +236,7 @@ pub fn erase_measured(url: &StoreUrl) -> Result<bool> {
 mod remote {
     use std::collections::BTreeMap;
 
-    use super::{AnyStore, Base, Result, StoreUrl, invalid};
+    use super::{AnyStore, Base, Dir, Result, StoreUrl, invalid};
     use crate::pack_options::{KEYS, pack_options};
 
     pub(super) const S3: &str = stem_remote::SCHEMES[0].1;
@@ -259,6 +263,14 @@ mod remote {
         pack_options(&packs).map_err(|problem| invalid(url, problem))?;
         let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
         Ok(stem_remote::Bucket::open(&location)?)
+    }
+
+    /// The store that is a repository's own.
+    pub(super) fn open_own(url: &StoreUrl, root: &Dir) -> Result<AnyStore> {
+        let (packs, rest) = split(url);
+        let packs = pack_options(&packs).map_err(|problem| invalid(url, problem))?;
+        let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
+        Ok(stem_remote::open_own(&location, &packs, &super::muse_dir(url, root)?)?)
     }
 
     pub(super) fn erase(url: &StoreUrl) -> Result<()> {

@@ -38,6 +38,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The store cannot be reached now, or this handle of it is spent. Try again, with a new handle.
     Unavailable,
+    /// Objects that a put found present, or that were relied on, are gone from a store that others use too. Put them again.
+    Lost,
     /// The caller asked to stop. Nothing was stored.
     Interrupted,
     /// The medium failed. Look at the sources of the error.
@@ -263,6 +265,7 @@ fn words(kind: ErrorKind) -> &'static str {
         ErrorKind::ReadOnly => "the store cannot be changed",
         ErrorKind::Unsupported => "this store cannot do that",
         ErrorKind::Unavailable => "the store is not available now",
+        ErrorKind::Lost => "objects that were found there are gone; store them again",
         ErrorKind::Interrupted => "interrupted",
         ErrorKind::Io => "the medium failed",
     }
