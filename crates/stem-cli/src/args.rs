@@ -253,7 +253,9 @@ mod tests {
         assert_eq!((push.options.to.as_deref(), push.options.message.as_deref()), (Some(""), Some("x")));
         let args = stash(&["stash", "--to", "studio"]);
         assert_eq!((args.options.to.as_deref(), args.command.is_none()), (Some("studio"), true));
-        let Some(StashCommand::Drop(drop)) = stash(&["stash", "drop", "3", "--remote"]).command else { panic!() };
+        let Some(StashCommand::Drop(drop)) = stash(&["stash", "drop", "3", "--remote"]).command else {
+            panic!()
+        };
         assert_eq!((drop.reference.as_deref(), drop.remote.as_deref()), (Some("3"), Some("")));
         let Some(StashCommand::List(list)) = stash(&["stash", "list"]).command else { panic!() };
         assert_eq!(list.remote, None);

@@ -345,6 +345,9 @@ fn between(from: End<'_>, to: End<'_>, options: &CopyOptions, progress: &dyn Pro
     if options.verify {
         look_again(from, to, &mut found, &mut result, progress)?;
     }
+    if !options.dry_run {
+        rely_on(from, to, &mut found)?;
+    }
     result.present = found.present.len() as u64;
     result.present_bytes = found.present_bytes;
     result.absent.clone_from(&found.absent);
@@ -463,6 +466,20 @@ fn sorted(mut ids: Vec<ObjectId>) -> Vec<ObjectId> {
     ids.sort_unstable();
     ids.dedup();
     ids
+}
+
+/// Says to the target what is counted on. What is about to go there, as it may where other machines collect, counts as missing.
+fn rely_on(from: End<'_>, to: End<'_>, found: &mut Missing) -> Result<()> {
+    let kept = to.store().rely_on(&found.present)?;
+    let (present, going): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut found.present).into_iter().zip(kept).partition(|(_, kept)| *kept);
+    found.present = present.into_iter().map(|(id, _)| id).collect();
+    for (id, _) in going {
+        let size = from.store().stat(&id)?.map_or(0, |stat| stat.size);
+        found.present_bytes = found.present_bytes.saturating_sub(size);
+        found.rows.push((id, size));
+    }
+    Ok(())
 }
 
 /// Reads what the target has. What is damaged there counts as missing.

@@ -73,8 +73,11 @@ fn references_come_with_messages_and_names_from_the_tree() {
     assert!(values(&sandbox, &["verify", "--store", ""]).contains(&"pack:".to_owned()));
     // Remotes by their names; nobody is asked, least of all one that never answers.
     let nobody = "s3://bucket/x?endpoint=http://192.0.2.1:9&anonymous=true";
-    std::fs::write(sandbox.root().join(".muse/stem/config.toml"), format!("[remotes]\nstudio = \"{nobody}\"\n"))
-        .unwrap();
+    std::fs::write(
+        sandbox.root().join(".muse/stem/config.toml"),
+        format!("[remotes]\nstudio = \"{nobody}\"\n"),
+    )
+    .unwrap();
     assert_eq!(values(&sandbox, &["stash", "list", "--remote", ""]), ["studio"]);
     assert_eq!(values(&sandbox, &["stash", "push", "--to=s"]), ["--to=studio"]);
     assert_eq!(values(&sandbox, &["stash", "fetch", ""]), ["studio@{0}"]);

@@ -30,32 +30,36 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// What a user typed: a URL, a name, or nothing for the one that is configured.
+    /// What a user typed: a URL, a name, or nothing for the one that is configured. A URL needs no repository.
     pub(super) fn choose(text: &str, vault: impl FnOnce() -> Result<Vault>) -> Result<Self> {
-        let chosen = if text.contains(':') {
-            Self { name: None, url: text.parse::<StoreUrl>().told()? }
-        } else {
-            Self::named(text, &vault()?)?
-        };
-        if is_remote(&chosen.url) {
-            return Ok(chosen);
+        if text.contains(':') { Self::of_url(text) } else { Self::named(text, &vault()?) }
+    }
+
+    fn of_url(text: &str) -> Result<Self> {
+        Self { name: None, url: text.parse::<StoreUrl>().told()? }.checked()
+    }
+
+    /// That it is a store in a bucket.
+    fn checked(self) -> Result<Self> {
+        if is_remote(&self.url) {
+            return Ok(self);
         }
         let message = format!(
             "'{}' has no entries: stores in buckets have them (s3:, gs:, az:, file:). Where a cache or another layer stands \
              before one, name the bucket itself",
-            chosen.shown()
+            self.shown()
         );
         Err(Failure::user("invalid_url", message))
     }
 
-    /// The one of a repository that is open already.
+    /// The same with a repository that is open already.
     pub(super) fn named(text: &str, vault: &Vault) -> Result<Self> {
         if text.contains(':') {
-            return Self::choose(text, || Err(Failure::internal("a URL needs no repository")));
+            return Self::of_url(text);
         }
         let remotes = vault.remotes();
         if let Some((name, url)) = remotes.get(Some(text).filter(|text| !text.is_empty())) {
-            return Ok(Self { name: Some(name.to_owned()), url: url.clone() });
+            return Self { name: Some(name.to_owned()), url: url.clone() }.checked();
         }
         let names: Vec<&str> = remotes.iter().map(|(name, _)| name).collect();
         let message = match (text, &names[..]) {
