@@ -519,3 +519,6 @@ fn next(
     let since = old.or((!plan.fresh.is_empty()).then_some(now))?;
     Some(Timestamp { secs: since.secs.saturating_add(GRACE + 1), ..since })
 }
+
+#[cfg(test)]
+mod tests;
