@@ -153,6 +153,10 @@ pub struct RepositoryStores {
     pub loose: AnyStore,
     /// Objects in packs.
     pub packs: AnyStore,
+    /// What lies in the repository itself: all of it, unless its own store is a bucket.
+    pub here: AnyStore,
+    /// The repository's own store, if it is a bucket, which has other clients, too.
+    pub bucket: Option<AnyStore>,
 }
 
 /// Opens the stores of the repository at `root`: the one that `url` names, which is written to, and the other side (packs
@@ -182,19 +186,19 @@ pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
     match url.scheme.as_str() {
         "sharded" => {
             let packs = beside("pack", "")?;
-            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&packs))?);
-            Ok(RepositoryStores { all, loose: written, packs })
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&packs))?) as AnyStore;
+            Ok(RepositoryStores { here: Arc::clone(&all), all, loose: written, packs, bucket: None })
         }
         "pack" => {
             let loose = beside("sharded", ".muse/objects")?;
-            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&loose))?);
-            Ok(RepositoryStores { all, loose, packs: written })
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&loose))?) as AnyStore;
+            Ok(RepositoryStores { here: Arc::clone(&all), all, loose, packs: written, bucket: None })
         }
         _ if is_remote(url) => {
             let (loose, packs) = (beside("sharded", ".muse/objects")?, beside("pack", "")?);
             let here = Arc::new(Overlay::new(Arc::clone(&loose), Arc::clone(&packs))?) as AnyStore;
-            let all = Arc::new(Overlay::new(Arc::clone(&written), here)?);
-            Ok(RepositoryStores { all, loose, packs })
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&here))?);
+            Ok(RepositoryStores { all, loose, packs, here, bucket: Some(written) })
         }
         _ => {
             Err(invalid(url, "a repository keeps its objects in a sharded: or a pack: store, or in a bucket"))
