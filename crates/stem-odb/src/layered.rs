@@ -212,6 +212,15 @@ pub(crate) fn is_read_only(url: &StoreUrl) -> bool {
     }
 }
 
+/// Whether other clients may use this store, or one that it is made of.
+pub(crate) fn has_bucket(url: &StoreUrl) -> bool {
+    is_remote(url)
+        || inner_keys(&url.scheme)
+            .iter()
+            .filter_map(|key| inner(url, key).ok())
+            .any(|inner| has_bucket(&inner))
+}
+
 /// Whether the repository's own loose objects are one of several copies.
 pub(crate) fn mirrors_loose(url: &StoreUrl) -> bool {
     inner_keys(&url.scheme)

@@ -12,8 +12,8 @@ use stem_store::{Maintain, MemoryStore};
 
 use crate::error::{Error, Result};
 use crate::layered::{
-    inner_exist, is_layer, is_read_only, mirrors_loose, open_mirror, open_read_only, open_retry, open_tiered,
-    unsuitable, with_metadata,
+    has_bucket, inner_exist, is_layer, is_read_only, mirrors_loose, open_mirror, open_read_only, open_retry,
+    open_tiered, unsuitable, with_metadata,
 };
 use crate::pack_options::pack_options;
 use crate::url::StoreUrl;
@@ -157,6 +157,10 @@ pub struct RepositoryStores {
     pub loose: AnyStore,
     /// Objects in packs.
     pub packs: AnyStore,
+    /// What lies in the repository itself: all of it, unless its own store is a bucket.
+    pub here: AnyStore,
+    /// The repository's own store, if it is a bucket, which has other clients, too, or made of one.
+    pub bucket: Option<AnyStore>,
 }
 
 /// Opens the stores of the repository at `root`: the one that `url` names, which is written to, and the other side (packs
@@ -189,19 +193,21 @@ pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
     match url.scheme.as_str() {
         "sharded" => {
             let packs = beside("pack", "")?;
-            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&packs))?);
-            Ok(RepositoryStores { all, loose: written, packs })
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&packs))?) as AnyStore;
+            Ok(RepositoryStores { here: Arc::clone(&all), all, loose: written, packs, bucket: None })
         }
         "pack" => {
             let loose = beside("sharded", ".muse/objects")?;
-            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&loose))?);
-            Ok(RepositoryStores { all, loose, packs: written })
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&loose))?) as AnyStore;
+            Ok(RepositoryStores { here: Arc::clone(&all), all, loose, packs: written, bucket: None })
         }
         scheme if is_remote(url) || is_layer(scheme) => {
             let (loose, packs) = (beside("sharded", ".muse/objects")?, beside("pack", "")?);
             let here = Arc::new(Overlay::new(Arc::clone(&loose), Arc::clone(&packs))?) as AnyStore;
-            let all = Arc::new(Overlay::new(Arc::clone(&written), here)?);
-            Ok(RepositoryStores { all, loose: fixed(loose), packs: fixed(packs) })
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&here))?) as AnyStore;
+            let (here, bucket) =
+                if has_bucket(url) { (here, Some(written)) } else { (Arc::clone(&all), None) };
+            Ok(RepositoryStores { all, loose: fixed(loose), packs: fixed(packs), here, bucket })
         }
         _ => Err(invalid(
             url,

@@ -30,8 +30,6 @@ const LOOK_AGAIN: Duration = Duration::from_mins(30);
 const ANCHOR: Duration = Duration::from_hours(1);
 /// How often what lies in condemned packs is stored again in one sync; once is enough unless packs are condemned meanwhile.
 const ROUNDS: usize = 4;
-/// Ids that an error names.
-const NAMED: usize = 8;
 
 /// What a handle relies on.
 #[derive(Debug, Default)]
@@ -456,20 +454,8 @@ impl Core {
         }
     }
 
-    fn lost_objects(&self, mut ids: Vec<ObjectId>) -> Error {
-        ids.sort_unstable();
-        let number = ids.len();
-        let named: Vec<String> = ids.iter().take(NAMED).map(ToString::to_string).collect();
-        let more = if number > NAMED { ", …" } else { "" };
-        let error = Error::new(ErrorKind::Lost, Operation::Sync, self.name.as_str()).with_reason(format!(
-            "{number} objects that were found there are gone, since no client had said that it needs them: {}{more}; \
-             store them again",
-            named.join(", ")
-        ));
-        match ids.as_slice() {
-            [one] => error.with_id(one),
-            _ => error,
-        }
+    fn lost_objects(&self, ids: Vec<ObjectId>) -> Error {
+        Error::lost_objects(Operation::Sync, self.name.as_str(), ids)
     }
 
     /// Whether the object can be relied on: a copy of its record, and if `deep` of everything that it names, lies in packs of

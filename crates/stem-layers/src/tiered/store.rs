@@ -150,7 +150,7 @@ impl ObjectStore for Tiered {
     fn sync(&self) -> Result<()> {
         self.inner.sync()?;
         if self.inner.relied.swap(false, Ordering::AcqRel) {
-            let synced = self.inner.remote.ask(Operation::Sync, None, |remote| remote.sync());
+            let synced = self.inner.remote.ask(Operation::Sync, None, ObjectStore::sync);
             synced.inspect_err(|_| self.inner.relied.store(true, Ordering::Release))?;
         }
         self.wake();
