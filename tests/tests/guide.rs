@@ -99,7 +99,7 @@ fn settled(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
         let mut line = ages(line);
-        for word in ["commit ", "(stash ", "stash-", "undo-"] {
+        for word in ["commit ", "(stash ", "stash-", "undo-", "files as 2"] {
             line = cut_after(&line, word, |c| c.is_ascii_alphanumeric() || c == '-');
         }
         line = points_in_time(&line);

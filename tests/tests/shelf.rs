@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 use stem_testkit::s3::{Fault, Injury, Match, S3Server, ServerOptions};
 use stemvault::{
-    Algorithm, ApplyOptions, CopyOptions, CopyPlace, CopyResult, Error, Hasher, PushOptions, Shelf, Silent,
-    StoreUrl, Vault, format,
+    Algorithm, ApplyOptions, CopyOptions, CopyPlace, CopyResult, Error, Hasher, IdPrefix,
+    ObjectStoreExt as _, PushOptions, Shelf, Silent, StoreUrl, Vault, format,
 };
 use stemvault_tests::binary::stem;
 use stemvault_tests::repo::Repo;
@@ -122,17 +122,7 @@ fn other() -> Repo {
 }
 
 fn objects(repo: &Repo) -> usize {
-    repo.vault.store().list_all()
-}
-
-trait ListAll {
-    fn list_all(&self) -> usize;
-}
-
-impl ListAll for stemvault::AnyStore {
-    fn list_all(&self) -> usize {
-        stemvault::ObjectStoreExt::ids(&**self, &stemvault::IdPrefix::ALL).unwrap().len()
-    }
+    repo.vault.store().ids(&IdPrefix::ALL).unwrap().len()
 }
 
 fn exchange(bucket: &Bucket) {
@@ -262,8 +252,9 @@ fn twenty_thousand_small_files_are_a_handful_of_requests() {
 fn sealed(head: &[u8], text: &[u8], says: u64) -> Vec<u8> {
     assert!(text.len() < 128 << 10);
     let mut body = vec![0x28, 0xb5, 0x2f, 0xfd, 0xa0];
-    body.extend((text.len() as u32).to_le_bytes());
-    body.extend(&((text.len() as u32) << 3 | 1).to_le_bytes()[..3]);
+    let len = u32::try_from(text.len()).unwrap();
+    body.extend(len.to_le_bytes());
+    body.extend(&((len << 3) | 1).to_le_bytes()[..3]);
     body.extend(text);
     sealed_body(head, &body, says)
 }
@@ -271,11 +262,13 @@ fn sealed(head: &[u8], text: &[u8], says: u64) -> Vec<u8> {
 fn sealed_body(head: &[u8], body: &[u8], says: u64) -> Vec<u8> {
     let digest = |parts: [&[u8]; 2]| {
         let mut hasher = Hasher::new(Algorithm::Blake3);
-        parts.iter().for_each(|part| hasher.update(part));
+        for part in parts {
+            hasher.update(part);
+        }
         *hasher.finish().id.as_bytes()
     };
     let mut bytes = b"STEMSHLF\x01\0\0\0".to_vec();
-    bytes.extend((head.len() as u32).to_le_bytes());
+    bytes.extend(u32::try_from(head.len()).unwrap().to_le_bytes());
     bytes.extend((body.len() as u64).to_le_bytes());
     bytes.extend(says.to_le_bytes());
     let check = digest([&bytes, head]);
@@ -341,7 +334,7 @@ fn nothing_of_a_hostile_entry_gets_in() {
     // 512 MiB of zeros in 16 KiB, of which so many are told as the entry has.
     let mut bomb = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38];
     for block in 0..4096_u32 {
-        bomb.extend(&((128 << 10) << 3 | 2 | u32::from(block == 4095)).to_le_bytes()[..3]);
+        bomb.extend(&((128 << 13) | 2 | u32::from(block == 4095)).to_le_bytes()[..3]);
         bomb.push(0);
     }
     refused(sealed_body(&head, &bomb, len), "a bomb");

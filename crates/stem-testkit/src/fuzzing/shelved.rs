@@ -48,7 +48,9 @@ fn check_summary(bytes: &[u8]) {
 fn seal(bytes: &mut [u8]) -> Option<()> {
     let digest = |parts: [&[u8]; 2]| {
         let mut hasher = Hasher::new(Algorithm::Blake3);
-        parts.iter().for_each(|part| hasher.update(part));
+        for part in parts {
+            hasher.update(part);
+        }
         *hasher.finish().id.as_bytes()
     };
     let head = u32::from_le_bytes(bytes.get(12..16)?.try_into().ok()?) as usize;
