@@ -35,8 +35,8 @@ pub use observe::{Change, Observer};
 pub use partial::PartialFile;
 pub use path::{MAX_COMPONENT, MAX_PATH, PathError, PathProblem, RelPath, show_bytes};
 pub use platform::{
-    available_space, create_private_dir, drop_cached, file_system, open_file_limit, process_is_alive,
-    processor_time, raise_open_file_limit,
+    available_space, create_private_dir, drop_cached, file_system, machine_id, open_file_limit,
+    process_is_alive, processor_time, raise_open_file_limit,
 };
 pub use stat::{FileKind, Stat, Timestamp};
 pub use temp::{

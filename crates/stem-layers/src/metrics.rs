@@ -292,6 +292,15 @@ impl<S: ObjectStore> ObjectStore for Metrics<S> {
         )
     }
 
+    fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        self.meters.stat.call(
+            self.inner.name(),
+            "stat",
+            || self.inner.rely_on(ids),
+            |found| (0, found.iter().filter(|there| !**there).count() as u64),
+        )
+    }
+
     fn put_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
         self.meters.put.call(
             self.inner.name(),
@@ -338,6 +347,10 @@ impl<S: Maintain> Maintain for Metrics<S> {
             || self.inner.remove(id),
             |&there| (0, u64::from(!there)),
         )
+    }
+
+    fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+        self.inner.needs_only(ids)
     }
 
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {

@@ -343,6 +343,19 @@ impl ObjectStore for Mirror {
         }
     }
 
+    /// Every store is asked, so that each keeps what it has.
+    fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        let mut there = vec![false; ids.len()];
+        for store in self.0.stores() {
+            match store.rely_on(ids) {
+                Ok(found) => there.iter_mut().zip(found).for_each(|(there, found)| *there |= found),
+                Err(error) if is_about_the_copy(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(there)
+    }
+
     fn put_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
         let put = self.0.first.put_file(&FileSource { take: false, ..*source }, options)?;
         let options =
@@ -437,6 +450,10 @@ impl Maintain for Mirror {
     fn remove(&self, id: &ObjectId) -> Result<bool> {
         let results: Vec<Result<bool>> = self.0.stores().map(|store| store.remove(id)).collect();
         results.into_iter().try_fold(false, |any, removed| Ok(removed? || any))
+    }
+
+    fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+        self.0.stores().try_for_each(|store| store.needs_only(ids))
     }
 
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {

@@ -137,6 +137,22 @@ impl<P: ObjectStore, S: ObjectStore> ObjectStore for Overlay<P, S> {
         Ok(found.into_iter().map(|stat| stat.map(|stat| self.known(stat))).collect())
     }
 
+    fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        let mut there = self.primary.rely_on(ids)?;
+        let stores: [&dyn ObjectStore; 2] = [&self.secondary, &self.primary];
+        for store in stores {
+            let open: Vec<usize> = (0..ids.len()).filter(|&at| there.get(at) == Some(&false)).collect();
+            if open.is_empty() {
+                break;
+            }
+            let missing: Vec<ObjectId> = open.iter().map(|&at| ids[at]).collect();
+            for (at, found) in open.into_iter().zip(store.rely_on(&missing)?) {
+                there[at] = found;
+            }
+        }
+        Ok(there)
+    }
+
     fn put_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
         self.primary.put_file(source, options)
     }
@@ -199,6 +215,11 @@ impl<P: Maintain, S: Maintain> Maintain for Overlay<P, S> {
     fn remove(&self, id: &ObjectId) -> Result<bool> {
         let first = self.primary.remove(id)?;
         Ok(self.secondary.remove(id)? || first)
+    }
+
+    fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+        self.primary.needs_only(ids)?;
+        self.secondary.needs_only(ids)
     }
 
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {

@@ -68,6 +68,11 @@ impl<S: ObjectStore> ObjectStore for ReadOnly<S> {
         self.0.stat_many(ids)
     }
 
+    /// Nothing is kept for whoever may not write.
+    fn rely_on(&self, _ids: &[ObjectId]) -> Result<Vec<bool>> {
+        Err(self.refused(Operation::Put))
+    }
+
     fn put_file(&self, _source: &FileSource<'_>, _options: &PutOptions) -> Result<PutFile> {
         Err(self.refused(Operation::Put))
     }
@@ -94,6 +99,10 @@ impl<S: Maintain> Maintain for ReadOnly<S> {
 
     fn remove(&self, id: &ObjectId) -> Result<bool> {
         Err(self.refused(Operation::Remove).with_id(id))
+    }
+
+    fn needs_only(&self, _ids: &[ObjectId]) -> Result<()> {
+        Err(self.refused(Operation::Remove))
     }
 
     fn repack(&self, _options: &RepackOptions<'_>) -> Result<Repacked> {

@@ -138,6 +138,10 @@ impl<S: ObjectStore> ObjectStore for Retry<S> {
         self.again(|_| self.inner.stat_many(ids))
     }
 
+    fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        self.again(|_| self.inner.rely_on(ids))
+    }
+
     fn put_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
         self.inner.put_file(source, options)
     }
@@ -169,6 +173,10 @@ impl<S: Maintain> Maintain for Retry<S> {
 
     fn remove(&self, id: &ObjectId) -> Result<bool> {
         self.inner.remove(id)
+    }
+
+    fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+        self.again(|_| self.inner.needs_only(ids))
     }
 
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {

@@ -99,6 +99,10 @@ impl<S: ObjectStore> ObjectStore for Verifying<S> {
         self.0.stat_many(ids)
     }
 
+    fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        self.0.rely_on(ids)
+    }
+
     fn put_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
         self.0.put_file(source, options)
     }
@@ -126,6 +130,10 @@ impl<S: Maintain> Maintain for Verifying<S> {
 
     fn remove(&self, id: &ObjectId) -> Result<bool> {
         self.0.remove(id)
+    }
+
+    fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+        self.0.needs_only(ids)
     }
 
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {

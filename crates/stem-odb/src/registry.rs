@@ -153,6 +153,10 @@ pub struct RepositoryStores {
     pub loose: AnyStore,
     /// Objects in packs.
     pub packs: AnyStore,
+    /// What lies in the repository itself: all of it, unless its own store is a bucket.
+    pub here: AnyStore,
+    /// The repository's own store, if it is a bucket, which has other clients, too.
+    pub bucket: Option<AnyStore>,
 }
 
 /// Opens the stores of the repository at `root`: the one that `url` names, which is written to, and the other side (packs
@@ -168,6 +172,10 @@ pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
         url.options.entry("metadata".into()).or_insert_with(|| "true".into());
     }
     let url = &url;
+    #[cfg(feature = "remote")]
+    let written =
+        if is_remote(url) { remote::open_own(url, root)? } else { open_store(url, Base::Repository(root))? };
+    #[cfg(not(feature = "remote"))]
     let written = open_store(url, Base::Repository(root))?;
     let beside = |scheme: &str, location: &str| {
         // The same ids on both sides, or neither would find what the other has.
@@ -178,19 +186,19 @@ pub fn open_repository(url: &StoreUrl, root: &Dir) -> Result<RepositoryStores> {
     match url.scheme.as_str() {
         "sharded" => {
             let packs = beside("pack", "")?;
-            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&packs))?);
-            Ok(RepositoryStores { all, loose: written, packs })
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&packs))?) as AnyStore;
+            Ok(RepositoryStores { here: Arc::clone(&all), all, loose: written, packs, bucket: None })
         }
         "pack" => {
             let loose = beside("sharded", ".muse/objects")?;
-            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&loose))?);
-            Ok(RepositoryStores { all, loose, packs: written })
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&loose))?) as AnyStore;
+            Ok(RepositoryStores { here: Arc::clone(&all), all, loose, packs: written, bucket: None })
         }
         _ if is_remote(url) => {
             let (loose, packs) = (beside("sharded", ".muse/objects")?, beside("pack", "")?);
             let here = Arc::new(Overlay::new(Arc::clone(&loose), Arc::clone(&packs))?) as AnyStore;
-            let all = Arc::new(Overlay::new(Arc::clone(&written), here)?);
-            Ok(RepositoryStores { all, loose, packs })
+            let all = Arc::new(Overlay::new(Arc::clone(&written), Arc::clone(&here))?);
+            Ok(RepositoryStores { all, loose, packs, here, bucket: Some(written) })
         }
         _ => {
             Err(invalid(url, "a repository keeps its objects in a sharded: or a pack: store, or in a bucket"))
@@ -232,7 +240,7 @@ pub fn erase_measured(url: &StoreUrl) -> Result<bool> {
 mod remote {
     use std::collections::BTreeMap;
 
-    use super::{AnyStore, Base, Result, StoreUrl, invalid};
+    use super::{AnyStore, Base, Dir, Result, StoreUrl, invalid};
     use crate::pack_options::{KEYS, pack_options};
 
     pub(super) const S3: &str = stem_remote::SCHEMES[0].1;
@@ -259,6 +267,14 @@ mod remote {
         pack_options(&packs).map_err(|problem| invalid(url, problem))?;
         let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
         Ok(stem_remote::Bucket::open(&location)?)
+    }
+
+    /// The store that is a repository's own.
+    pub(super) fn open_own(url: &StoreUrl, root: &Dir) -> Result<AnyStore> {
+        let (packs, rest) = split(url);
+        let packs = pack_options(&packs).map_err(|problem| invalid(url, problem))?;
+        let location = stem_remote::Location { scheme: &url.scheme, location: &url.location, options: &rest };
+        Ok(stem_remote::open_own(&location, &packs, &super::muse_dir(url, root)?)?)
     }
 
     pub(super) fn erase(url: &StoreUrl) -> Result<()> {

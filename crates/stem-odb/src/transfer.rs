@@ -15,7 +15,8 @@ use std::sync::{Mutex, PoisonError};
 
 use stem_hash::ObjectId;
 use stem_store::{
-    Durability, Error, ErrorKind, ObjectRead, ObjectStore, Operation, PutOptions, Result, Stopped, Written,
+    Durability, Error, ErrorKind, ObjectRead, ObjectStat, ObjectStore, Operation, PutOptions, Result,
+    Stopped, Written,
 };
 
 use crate::verify::BadObject;
@@ -108,9 +109,18 @@ pub fn missing(
             return Ok(found);
         }
         let (here, there) = (from.stat_many(part)?, to.stat_many(part)?);
+        // Of what is there, what is going to stay: somebody else may be about to remove the rest.
+        let same = |(id, (here, there)): (&ObjectId, (&Option<ObjectStat>, &Option<ObjectStat>))| {
+            here.zip(*there).filter(|(here, there)| here.size == there.size).map(|_| *id)
+        };
+        let same: Vec<ObjectId> = part.iter().zip(here.iter().zip(&there)).filter_map(same).collect();
+        let mut counts = to.rely_on(&same)?.into_iter();
         for ((id, here), there) in part.iter().zip(here).zip(there) {
+            let there = there.filter(|there| {
+                here.is_some_and(|here| here.size == there.size) && counts.next() == Some(true)
+            });
             match (here, there) {
-                (Some(here), Some(there)) if here.size == there.size => {
+                (Some(_), Some(there)) => {
                     found.present.push(*id);
                     found.present_bytes = found.present_bytes.saturating_add(there.size);
                 }
@@ -207,7 +217,7 @@ pub fn copy(
         job.one(id, stat)?;
     }
     job.in_parallel(&small)?;
-    to.sync()?;
+    settle(from, to)?;
     let stopped = job.stop.into_inner();
     let mut copied = job.copied.into_inner().unwrap_or_else(PoisonError::into_inner);
     copied.absent.append(&mut absent);
@@ -216,6 +226,35 @@ pub fn copy(
     copied.bad.sort_by_key(|bad| bad.id);
     copied.stopped = stopped;
     Ok(copied)
+}
+
+/// How often what a store lost is put again.
+const TRIES: usize = 3;
+
+/// Makes everything durable that was put into `to`, or relied on. What it found there and somebody else removed meanwhile is put again, as
+/// long as `from` has it.
+///
+/// # Errors
+///
+/// Whatever the target says, [`ErrorKind::Lost`] too.
+pub fn settle(from: &dyn ObjectStore, to: &dyn ObjectStore) -> Result<()> {
+    for _ in 0..TRIES {
+        let error = match to.sync() {
+            Err(error) if error.kind() == ErrorKind::Lost => error,
+            other => return other,
+        };
+        for id in error.lost() {
+            let (Some(stat), Some(mut source)) = (from.stat(id)?, from.open(id)?) else { return Err(error) };
+            let options = PutOptions {
+                expected: Some(*id),
+                durability: Durability::AtSync,
+                metadata: stat.metadata,
+                checksum: false,
+            };
+            to.put(&mut source, &options)?;
+        }
+    }
+    to.sync()
 }
 
 struct Job<'a> {

@@ -4,11 +4,14 @@
 //! published packs lie elsewhere, and its directory holds what can be had again: indices, and packs that grow. The
 //! alternative, a second implementation of all of that over a network, would have been a second one to get wrong.
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use stem_fs::{OpenFile, TempFile, Timestamp};
+use stem_hash::ObjectId;
 
 use crate::format::PackId;
 
@@ -74,6 +77,67 @@ pub trait Depot: Debug + Send + Sync {
 
     /// What was kept of packs for reading may be old from now on: see [`DepotFile::read_at`].
     fn expire(&self);
+
+    /// What is known of who needs what. `None`: nothing is ever removed from this depot.
+    fn roots(&self) -> Option<&dyn Roots> {
+        None
+    }
+}
+
+/// What a depot's clients need, where unneeded packs are removed by any of them (`docs/format/remote.md`, *Roots, condemned packs,
+/// removal*).
+pub trait Roots: Debug + Send + Sync {
+    /// Looks at which packs nobody may rely on any more.
+    fn look(&self) -> io::Result<Look>;
+
+    /// Publishes that this client needs these objects, too.
+    fn publish(&self, needed: &[ObjectId]) -> io::Result<()>;
+
+    /// Those of these packs that are gone.
+    fn gone(&self, packs: &[PackId]) -> io::Result<Vec<PackId>>;
+
+    /// Whether what was relied on after this look still counts: not if too much time has passed since, by the depot's clock.
+    fn is_timely(&self, since: &Moment) -> io::Result<bool>;
+
+    /// Publishes that this client needs exactly these objects.
+    fn replace(&self, needed: &[ObjectId]) -> io::Result<()>;
+}
+
+/// A moment, by all clocks at hand. None of this machine's is believed alone: one stands still while the machine sleeps, the other
+/// is set by people.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The depot's clock, which said so at this moment or before it.
+    pub depot: Option<Timestamp>,
+    /// Never goes back.
+    pub steady: Instant,
+    /// Goes on while the machine sleeps.
+    pub wall: SystemTime,
+}
+
+impl Moment {
+    /// Now, and what the depot's clock is known to have said before.
+    pub fn now(depot: Option<Timestamp>) -> Self {
+        Self { depot, steady: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// How long ago that was at most, if both clocks say the same; `None` where they do not.
+    pub fn age(&self) -> Option<Duration> {
+        /// By how much they may differ.
+        const SLACK: Duration = Duration::from_mins(5);
+        let steady = self.steady.elapsed();
+        let wall = self.wall.elapsed().ok()?;
+        (steady.abs_diff(wall) <= SLACK).then(|| steady.max(wall))
+    }
+}
+
+/// What a look at a depot showed.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Packs that nobody may rely on.
+    pub condemned: Arc<HashSet<PackId>>,
+    /// When.
+    pub at: Moment,
 }
 
 /// A pack in a depot.

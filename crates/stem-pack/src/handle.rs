@@ -18,6 +18,7 @@ use crate::marker;
 use crate::options::{Chunking, Compression, PackOptions};
 use crate::place::Place;
 use crate::record::Bad;
+use crate::reliance::Reliance;
 use crate::tombstones::Tombstones;
 use crate::tools::{Dictionary, Tools};
 use crate::writer::AppendError;
@@ -40,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) depot: Option<Arc<dyn Depot>>,
     /// Whether permission bits and mtime are told, which for a depot costs a read of each record.
     pub(crate) tells_metadata: bool,
+    /// What has to be said to others, and looked at again.
+    pub(crate) reliance: Reliance,
     pub(crate) tombstones: Tombstones,
     pub(crate) tools: Tools,
     pub(crate) cache: ChunkCache,

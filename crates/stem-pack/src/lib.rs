@@ -34,6 +34,7 @@ mod put;
 mod reach;
 mod reader;
 mod record;
+mod reliance;
 mod repack;
 pub mod scan;
 mod small;
@@ -44,7 +45,7 @@ mod tombstones;
 mod tools;
 mod writer;
 
-pub use depot::{Depot, DepotFile, DepotJob, DepotPack};
+pub use depot::{Depot, DepotFile, DepotJob, DepotPack, Look, Moment, Roots};
 pub use files::{index_name, pack_id, pack_name};
 pub use options::{Chunking, Compression, PackOptions};
 pub use reach::Reach;

@@ -84,11 +84,14 @@ impl Core {
             }
             let waiting = waiting.map(|spot| Ok(Copy { spot, expected: None, hit: None }));
             let snapshot = self.catalog.current();
-            let hits = match self.catalog.find(&snapshot, id, want, &self.place) {
+            let mut hits = match self.catalog.find(&snapshot, id, want, &self.place) {
                 // A pack that cannot be looked into is in nobody's way.
                 Err(_) if waiting.is_some() => Vec::new(),
                 hits => hits?,
             };
+            if purpose == Purpose::Keep {
+                hits.retain(|hit| self.may_rely(hit.pack.id));
+            }
             let found = hits.len() + usize::from(waiting.is_some());
             let published = hits.into_iter().map(|hit| {
                 let spot = match purpose {
@@ -110,7 +113,14 @@ impl Core {
                         Bad::damaged("its pack lost its index, and a header before it is damaged")
                     }
                     Ok(copy) => match (read_copy(&copy, &mut read), copy.hit) {
-                        (Ok(value), _) => return Ok(Some(value)),
+                        (Ok(value), hit) => {
+                            if purpose == Purpose::Keep
+                                && let Some(hit) = hit
+                            {
+                                self.relies(hit.pack.id);
+                            }
+                            return Ok(Some(value));
+                        }
                         (Err(Bad::Vanished), Some(hit)) => {
                             self.catalog.vanished(&hit.pack);
                             Bad::Vanished
@@ -183,11 +193,15 @@ impl Core {
     pub(crate) fn verify_chunk(&self, id: &ObjectId, len: u64) -> bool {
         let snapshot = self.catalog.current();
         let Ok(hits) = self.catalog.find(&snapshot, id, Want::Chunk, &self.place) else { return false };
-        hits.into_iter().filter(|hit| hit.entry.raw_len == len).any(|hit| {
+        hits.into_iter().filter(|hit| hit.entry.raw_len == len && self.may_rely(hit.pack.id)).any(|hit| {
             let Ok(spot) = hit.fresh_spot(&self.catalog.open_files) else { return false };
-            spot.pack.has_header()
+            let sound = spot.pack.has_header()
                 && self.catalog.leads_to(&hit, &spot.pack, Want::Chunk, &self.place)
-                && self.decode_chunk(&spot, id, len, hit.entry.stored_len(), &mut Vec::new()).is_ok()
+                && self.decode_chunk(&spot, id, len, hit.entry.stored_len(), &mut Vec::new()).is_ok();
+            if sound {
+                self.relies(hit.pack.id);
+            }
+            sound
         })
     }
 
@@ -464,7 +478,7 @@ fn stopped(error: io::Error) -> Bad {
     Bad::Unreadable(stem_fs::Error::new("read", "", error))
 }
 
-fn stat_record(record: &Record) -> Result<ObjectStat, Bad> {
+pub(crate) fn stat_record(record: &Record) -> Result<ObjectStat, Bad> {
     let metadata: Option<FileMetadata> = if record.header.kind == Kind::ChunkList {
         record.chunk_list()?.header().attributes.map(|attributes| attributes.metadata())
     } else {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use stem_fs::Publish;
 use stem_hash::ObjectId;
-use stem_store::{Error, Operation, Result};
+use stem_store::{Error, ErrorKind, Operation, Result};
 
 use crate::depot::{Depot, DepotJob, DepotPack};
 use crate::files::{OwnIndex, Pack, index_name, pack_name};
@@ -122,6 +122,7 @@ impl Core {
         pack.adopt(&file, &self.catalog.open_files);
         let bytes = index.to_bytes(&covered)?;
         *pack.index.lock() = Some(self.write_index(&pack, bytes.clone())?);
+        self.reliance.owns(covered.id);
         let arrived = Arc::downgrade(&pack);
         let done = Box::new(move || {
             if let Some(pack) = arrived.upgrade() {
@@ -194,8 +195,9 @@ impl Core {
     pub(crate) fn sync_all(&self) -> Result<()> {
         let _alone = self.syncing.lock();
         self.check_spent(Operation::Sync)?;
-        let synced = self.sync_pending();
-        if synced.is_err() {
+        let synced = self.sync_pending().and_then(|()| self.account());
+        // What is merely lost is named until it is put again; all else is durable.
+        if synced.as_ref().is_err_and(|error| error.kind() != ErrorKind::Lost) {
             self.give_up(&self.pending);
             self.mark_lost();
         }
@@ -203,7 +205,7 @@ impl Core {
         synced
     }
 
-    fn sync_pending(&self) -> Result<()> {
+    pub(crate) fn sync_pending(&self) -> Result<()> {
         let failed = |error| Error::from_fs(Operation::Sync, self.name.as_str(), error);
         self.flush_batch(&self.pending, None)?;
         let mut open = self.pending.open();

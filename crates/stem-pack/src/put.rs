@@ -58,10 +58,14 @@ pub(crate) struct Outcome {
 
 impl Core {
     pub(crate) fn put_stream(&self, source: &mut dyn Read, options: &PutOptions) -> Result<Put> {
-        self.put_known(source, None, options)
+        self.put_and_need(options, || self.put_known(source, None, options), |put| put.digest.id)
     }
 
     pub(crate) fn put_from_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
+        self.put_and_need(options, || self.put_file_known(source, options), |put| put.digest.id)
+    }
+
+    fn put_file_known(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
         let metadata = options.metadata.or_else(|| Some((&source.stat).into()));
         let options = PutOptions { metadata, ..*options };
         if let Some(known) = &source.known {
@@ -89,7 +93,7 @@ impl Core {
         }
     }
 
-    fn put_known(&self, source: &mut dyn Read, len: Option<u64>, options: &PutOptions) -> Result<Put> {
+    pub(crate) fn put_known(&self, source: &mut dyn Read, len: Option<u64>, options: &PutOptions) -> Result<Put> {
         self.make_ready()?;
         let at_sync = options.durability == Durability::AtSync;
         if at_sync {

@@ -23,6 +23,7 @@ use crate::handle::Core;
 use crate::lane::Lane;
 use crate::marker;
 use crate::options::PackOptions;
+use crate::reliance::Reliance;
 use crate::place::{BARE_STAGING_SUFFIX, Place};
 use crate::reach::Reach;
 use crate::structure::PackReport;
@@ -142,6 +143,7 @@ impl PackStore {
             catalog: Catalog::new(algorithm, depot.clone()),
             depot,
             tells_metadata,
+            reliance: Reliance::default(),
             tombstones: Tombstones::new(algorithm),
             tools: Tools::default(),
             cache: ChunkCache::new(options.cache),
@@ -266,6 +268,10 @@ impl ObjectStore for PackStore {
         self.core.stat_objects(ids)
     }
 
+    fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        self.core.rely_on(ids)
+    }
+
     fn storage_order(&self, ids: &[ObjectId]) -> Result<Vec<usize>> {
         self.core.order(ids)
     }
@@ -278,6 +284,10 @@ impl Maintain for PackStore {
 
     fn remove(&self, id: &ObjectId) -> Result<bool> {
         self.core.remove_object(id)
+    }
+
+    fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+        self.core.needs_only(ids)
     }
 
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {

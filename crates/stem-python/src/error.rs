@@ -141,6 +141,7 @@ impl From<stem_store::Error> for Fault {
             StoreErrorKind::ReadOnly => "read_only",
             StoreErrorKind::Unsupported => "unsupported",
             StoreErrorKind::Unavailable => "unavailable",
+            StoreErrorKind::Lost => "lost",
             StoreErrorKind::Interrupted => "interrupted",
             StoreErrorKind::Io => "io",
             _ => "store",

@@ -351,9 +351,9 @@ fn copy(
     let (copied, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
     let (mut present, mut absent) = (0, Vec::new());
     for batch in ids.chunks(BATCH) {
-        let there = to.stat_many(batch)?;
+        let there = to.rely_on(batch)?;
         let missing: Vec<_> =
-            batch.iter().zip(&there).filter(|(_, stat)| stat.is_none()).map(|(id, _)| *id).collect();
+            batch.iter().zip(&there).filter(|(_, there)| !**there).map(|(id, _)| *id).collect();
         let had = (batch.len() - missing.len()) as u64;
         present += had;
         watch.advance(had, 0);

@@ -19,6 +19,7 @@ use object_store::{
 };
 use parking_lot::Mutex;
 use stem_fs::{OpenFile, Timestamp};
+use stem_pack::Moment;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -41,6 +42,10 @@ const MOST_KEYS: usize = 1 << 22;
 
 /// What services were found to do, by store.
 static PROBED: Mutex<Option<HashMap<String, bool>>> = Mutex::new(None);
+/// What their clocks said last, by store.
+static DATED: Mutex<Option<HashMap<String, Moment>>> = Mutex::new(None);
+/// How old that may be to be taken for what they say now.
+const DATED_FOR: Duration = Duration::from_hours(1);
 
 /// A key of a list.
 #[derive(Debug)]
@@ -195,6 +200,12 @@ impl Client {
         let conditional = self.probe()?;
         let (client, key) = (self.clone(), key.to_owned());
         wait(async move { client.create_key(&key, Bytes::from(bytes), conditional).await.map(drop) })
+    }
+
+    /// Writes a small key whose name is random. It is durable when this returns.
+    pub(crate) fn put(&self, key: &str, bytes: Vec<u8>) -> io::Result<()> {
+        let (client, key) = (self.clone(), key.to_owned());
+        wait(async move { client.create_key(&key, Bytes::from(bytes), false).await.map(drop) })
     }
 
     /// See [`Self::create`]. `false`: somebody's bytes are there, perhaps those of a first try whose reply got lost.
@@ -371,11 +382,25 @@ impl Client {
         })
     }
 
+    /// What the service's clock said an hour ago or less; asked again only where it was asked before, for that writes a key.
+    pub(crate) fn dated(&self) -> io::Result<Option<Timestamp>> {
+        let known = DATED.lock().as_ref().and_then(|known| known.get(&self.identity).copied());
+        match known {
+            None => Ok(None),
+            Some(moment) if moment.age().is_some_and(|age| age < DATED_FOR) => Ok(moment.depot),
+            Some(_) => self.service_time().map(Some),
+        }
+    }
+
+    fn date(&self, seen: Timestamp) {
+        DATED.lock().get_or_insert_default().insert(self.identity.clone(), Moment::now(Some(seen)));
+    }
+
     /// What the service's clock says: when a key was modified that is written now. No client's clock is asked.
     pub(crate) fn service_time(&self) -> io::Result<Timestamp> {
         let key = format!("{PROBE}/{}", Uuid::new_v4().simple());
         let client = self.clone();
-        wait(async move {
+        let now = wait(async move {
             client.create_key(&key, Bytes::from_static(b"clock"), false).await?;
             let found = client.again(|| client.size(&key)).await?;
             // Whoever may write and not delete leaves five bytes.
@@ -383,7 +408,9 @@ impl Client {
             found.map(|(_, since)| since).ok_or_else(|| {
                 told(io::ErrorKind::Other, format!("key '{key}' was written and is not there"))
             })
-        })
+        })?;
+        self.date(now);
+        Ok(now)
     }
 
     /// Whether there is any key below `key`.
@@ -427,6 +454,10 @@ impl Client {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        // It tells the service's time, too.
+        if let Ok(Some((_, since))) = self.size(&key).await {
+            self.date(since);
         }
         // Whoever may write and not delete leaves five bytes.
         let _ = self.store().delete(&path).await;

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::bucket::Bucket;
 use crate::cache_dir;
 use crate::depot::RemoteDepot;
+use crate::identity::Identity;
 use crate::layout::{CONDEMNED, PACKS, PROBE, PackKey, index_key, pack_key, parse_pack_name};
 use crate::lists::encode;
 use crate::needs::{self, ClientNeeds, CondemnedList, Needs, NeedsOfEntry};
@@ -291,7 +292,9 @@ impl Bucket {
         let whole: Vec<DepotPack> =
             packs.values().filter(|there| there.index).filter_map(|there| there.pack).collect();
         watch.step(CollectStep::Marking(whole.len() as u64));
-        let depot = RemoteDepot::new(self.client.clone(), marker, true).only(whole);
+        // It only reads, so nobody asks who it is.
+        let identity = Identity::of_cache(&cache);
+        let depot = RemoteDepot::new(self.client.clone(), marker, true, identity).only(whole);
         let options = PackOptions { algorithm: Some(algorithm), ..PackOptions::default() };
         let depot = std::sync::Arc::new(depot);
         let store = PackStore::in_depot(depot, algorithm, &cache, self.name().to_owned(), &options, false)?;

@@ -11,14 +11,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt, stream};
 use parking_lot::{Condvar, Mutex};
 use stem_fs::OpenFile;
+use stem_hash::ObjectId;
 use stem_pack::format::PackId;
-use stem_pack::{Depot, DepotFile, DepotJob, DepotPack};
+use stem_pack::{Depot, DepotFile, DepotJob, DepotPack, Look, Moment, Roots};
 
 use crate::blocks::{Blocks, RemotePack};
 use crate::client::Shared;
 use crate::error::{again, told};
+use crate::identity::Identity;
 use crate::layout::{PACKS, PackKey, index_key, pack_key, parse_pack_name};
 use crate::marker::{self, Marker};
+use crate::roots::RemoteRoots;
 use crate::wait::{LOOK, go_on, runtime, wait};
 
 /// Packs that wait on disk while another one is uploaded.
@@ -39,6 +42,7 @@ pub(crate) struct RemoteDepot {
     known: AtomicBool,
     blocks: Blocks,
     queue: Arc<Queue>,
+    roots: RemoteRoots,
     /// The only packs that there are, if they were listed before.
     listed: Option<Vec<DepotPack>>,
 }
@@ -65,9 +69,10 @@ impl State {
 }
 
 impl RemoteDepot {
-    pub(crate) fn new(client: Shared, marker: Marker, known: bool) -> Self {
+    pub(crate) fn new(client: Shared, marker: Marker, known: bool, identity: Identity) -> Self {
         let blocks = Blocks::new(client.clone());
-        Self { client, marker, known: known.into(), blocks, queue: Arc::default(), listed: None }
+        let roots = RemoteRoots::new(client.clone(), identity);
+        Self { client, marker, known: known.into(), blocks, queue: Arc::default(), roots, listed: None }
     }
 
     /// Shows these packs and no others.
@@ -197,6 +202,33 @@ impl Depot for RemoteDepot {
 
     fn expire(&self) {
         self.blocks.expire();
+    }
+
+    fn roots(&self) -> Option<&dyn Roots> {
+        Some(self)
+    }
+}
+
+impl Roots for RemoteDepot {
+    fn look(&self) -> io::Result<Look> {
+        self.roots.look()
+    }
+
+    fn publish(&self, needed: &[ObjectId]) -> io::Result<()> {
+        self.roots.publish(needed)
+    }
+
+    fn gone(&self, packs: &[PackId]) -> io::Result<Vec<PackId>> {
+        self.roots.gone(packs)
+    }
+
+    fn is_timely(&self, since: &Moment) -> io::Result<bool> {
+        self.roots.is_timely(since)
+    }
+
+    fn replace(&self, needed: &[ObjectId]) -> io::Result<()> {
+        // Nothing comes before the marker; without one nothing is there to be needed.
+        if self.is_made()? { self.roots.replace(needed) } else { Ok(()) }
     }
 }
 

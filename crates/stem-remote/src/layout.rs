@@ -48,6 +48,11 @@ pub(crate) fn parse_pack_name(name: &str) -> Option<PackKey> {
     name.strip_suffix(INDEX_SUFFIX).and_then(id).map(PackKey::Index)
 }
 
+/// Whether this is the name of a list: 32 hex digits, lower case.
+pub(crate) fn parse_list_name(name: &str) -> bool {
+    PackId::parse_bytes(name.as_bytes()).is_ok()
+}
+
 /// The name of an object.
 pub(crate) fn object_key(id: &ObjectId) -> String {
     let digits = id.to_string();

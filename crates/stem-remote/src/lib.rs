@@ -21,11 +21,13 @@ mod connect;
 mod depot;
 mod entries;
 mod error;
+mod identity;
 mod layout;
 mod lists;
 mod marker;
 mod needs;
 mod profile;
+mod roots;
 mod settings;
 mod sharded;
 mod wait;
@@ -40,6 +42,7 @@ use stem_store::{Error, ErrorKind, Maintain, Operation, Result};
 
 use crate::client::Client;
 use crate::depot::RemoteDepot;
+use crate::identity::Identity;
 use crate::settings::{Layout, Settings};
 use crate::sharded::ShardedRemote;
 
@@ -72,10 +75,20 @@ pub fn open(location: &Location<'_>, packs: &PackOptions) -> Result<Arc<dyn Main
         Error::new(ErrorKind::InvalidInput, Operation::OpenStore, settings::plain_name(location))
             .with_reason(problem)
     })?;
-    open_settings(&settings, packs)
+    open_settings(&settings, packs, None)
 }
 
-fn open_settings(settings: &Settings, packs: &PackOptions) -> Result<Arc<dyn Maintain>> {
+/// As [`open`], for the store that is a repository's own: it is a client of its own, which `muse`, its directory `.muse`, tells
+/// from others (`docs/format/client.md`), and nothing but the repository counts on what that client publishes as needed.
+pub fn open_own(location: &Location<'_>, packs: &PackOptions, muse: &Dir) -> Result<Arc<dyn Maintain>> {
+    let settings = Settings::read(location, &|name| std::env::var(name).ok()).map_err(|problem| {
+        Error::new(ErrorKind::InvalidInput, Operation::OpenStore, settings::plain_name(location))
+            .with_reason(problem)
+    })?;
+    open_settings(&settings, packs, Some(muse))
+}
+
+fn open_settings(settings: &Settings, packs: &PackOptions, muse: Option<&Dir>) -> Result<Arc<dyn Maintain>> {
     let name = settings.name.clone();
     let invalid = |problem: String| {
         Error::new(ErrorKind::InvalidInput, Operation::OpenStore, name.as_str()).with_reason(problem)
@@ -105,7 +118,11 @@ fn open_settings(settings: &Settings, packs: &PackOptions) -> Result<Arc<dyn Mai
         .map_err(|error| Error::from_fs(Operation::OpenStore, name.as_str(), error))?;
     match layout {
         Layout::Packs => {
-            let depot = Arc::new(RemoteDepot::new(client, marker, found.is_some()));
+            let identity = match muse {
+                Some(muse) => Identity::of_repository(muse),
+                None => Identity::of_cache(&cache),
+            };
+            let depot = Arc::new(RemoteDepot::new(client, marker, found.is_some(), identity));
             let options = PackOptions {
                 algorithm: Some(algorithm),
                 pack_limit: packs.pack_limit.min(PACK_LIMIT),
@@ -130,7 +147,15 @@ pub fn erase(location: &Location<'_>) -> Result<()> {
     let settings = Settings::read(location, &|name| std::env::var(name).ok()).map_err(invalid)?;
     let client = Client::new(connect::connect(&settings).map_err(invalid)?, &settings);
     // The marker last: what has none cannot be told from something foreign.
-    for key in [layout::PACKS, layout::OBJECTS, layout::PROBE, layout::MARKER] {
+    for key in [
+        layout::ENTRIES,
+        layout::PACKS,
+        layout::OBJECTS,
+        layout::CONDEMNED,
+        layout::ROOTS,
+        layout::PROBE,
+        layout::MARKER,
+    ] {
         client
             .erase(key, key == layout::MARKER)
             .map_err(|error| Error::from_io(Operation::Remove, name.as_str(), error))?;

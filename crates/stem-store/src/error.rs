@@ -38,6 +38,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The store cannot be reached now, or this handle of it is spent. Try again, with a new handle.
     Unavailable,
+    /// Objects that a put found present, or that were relied on, are gone from a store that others use too. Put them again.
+    Lost,
     /// The caller asked to stop. Nothing was stored.
     Interrupted,
     /// The medium failed. Look at the sources of the error.
@@ -161,6 +163,23 @@ impl Error {
             .with_reason(format!("the bytes have the id {found}"))
     }
 
+    /// These objects were found there, and are gone.
+    pub fn lost_objects(operation: Operation, store: impl Into<String>, mut ids: Vec<ObjectId>) -> Self {
+        ids.sort_unstable();
+        let error = Self::new(ErrorKind::Lost, operation, store);
+        let error = match ids.as_slice() {
+            [one] => error.with_id(one),
+            _ => error,
+        };
+        error.with_source(LostObjects(ids))
+    }
+
+    /// The objects that are to be put again, sorted; of an error of the kind [`ErrorKind::Lost`].
+    pub fn lost(&self) -> &[ObjectId] {
+        let source = self.0.source.as_ref().and_then(|source| source.downcast_ref::<LostObjects>());
+        source.map_or(&[], |lost| &lost.0)
+    }
+
     /// The caller's progress callback asked to stop.
     pub fn interrupted(operation: Operation, store: impl Into<String>) -> Self {
         Self::new(ErrorKind::Interrupted, operation, store)
@@ -220,6 +239,22 @@ impl Error {
     }
 }
 
+/// Objects that are gone.
+#[derive(Debug)]
+struct LostObjects(Vec<ObjectId>);
+
+impl fmt::Display for LostObjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Ids that are named.
+        const NAMED: usize = 8;
+        write!(f, "{} of them:", self.0.len())?;
+        self.0.iter().take(NAMED).try_for_each(|id| write!(f, " {id}"))?;
+        if self.0.len() > NAMED { f.write_str(" …") } else { Ok(()) }
+    }
+}
+
+impl std::error::Error for LostObjects {}
+
 /// Whether the caller asked for the end of it: no fault of the medium.
 fn is_stopped(error: &io::Error) -> bool {
     error.get_ref().and_then(|inner| inner.downcast_ref::<Stopped>()).is_some()
@@ -263,6 +298,7 @@ fn words(kind: ErrorKind) -> &'static str {
         ErrorKind::ReadOnly => "the store cannot be changed",
         ErrorKind::Unsupported => "this store cannot do that",
         ErrorKind::Unavailable => "the store is not available now",
+        ErrorKind::Lost => "objects that were found there are gone; store them again",
         ErrorKind::Interrupted => "interrupted",
         ErrorKind::Io => "the medium failed",
     }

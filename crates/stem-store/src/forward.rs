@@ -45,6 +45,9 @@ macro_rules! forward {
             fn stat_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<ObjectStat>>> {
                 (**self).stat_many(ids)
             }
+            fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+                (**self).rely_on(ids)
+            }
             fn put_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
                 (**self).put_file(source, options)
             }
@@ -67,6 +70,9 @@ macro_rules! forward {
             }
             fn remove(&self, id: &ObjectId) -> Result<bool> {
                 (**self).remove(id)
+            }
+            fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+                (**self).needs_only(ids)
             }
             fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
                 (**self).repack(options)

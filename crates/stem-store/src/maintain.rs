@@ -100,6 +100,16 @@ pub trait Maintain: ObjectStore {
     /// the next [`ObjectStore::sync`].
     fn remove(&self, id: &ObjectId) -> Result<bool>;
 
+    /// This client of the store, which for a repository is the repository, needs exactly these objects: what it published as needed
+    /// before counts no more. Nothing is removed; whoever collects the store compares what all of its clients need. A store that has one
+    /// owner, who removes what is not needed, does nothing, which is the default.
+    ///
+    /// Only for whoever keeps every handle of this client from storing meanwhile.
+    fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+        let _ = ids;
+        Ok(())
+    }
+
     /// Gives back the space of what was removed, and joins what is scattered. What is there stays there at every instant,
     /// also when this is interrupted, and readers need not stop. A store that has nothing to compact says so by doing
     /// nothing, which is the default.

@@ -57,6 +57,8 @@ pub struct ObjectStat {
 ///    [`AtSync`](crate::Durability::AtSync) since the last one that did not, and no later sync of that handle succeeds (nor does
 ///    one after an `Immediate` put whose own flush failed):
 ///    what a system said about a flush once, it does not say again. Open another handle and put again.
+///    One failure of a sync says more: with [`Lost`](crate::ErrorKind::Lost) everything is durable but objects that were found present, or
+///    relied on, and are gone. Syncs fail so until those were put again; then the next one can succeed.
 /// 4. **Visible.** Once `put` returned, every reader of the handle sees the object; every other handle and process too,
 ///    with `AtSync` once `sync` returned.
 /// 5. **Idempotent.** A second put of the same bytes leaves one whole object. What is there is rehashed or replaced by
@@ -79,7 +81,7 @@ pub struct ObjectStat {
 ///
 /// # Implementing
 ///
-/// The defaults of the last four methods are correct for every store; an override changes only speed. Run
+/// The defaults of the last five methods are correct for every store; an override changes only speed. Run
 /// `stem_testkit::conformance_suite!` over the backend, and over every stack that it appears in.
 pub trait ObjectStore: Debug + Send + Sync {
     /// The store as its user knows it: its URL, without secrets. Errors carry it.
@@ -111,6 +113,15 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// [`stat`](Self::stat) for many ids; the answers stand in their order.
     fn stat_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<ObjectStat>>> {
         ids.iter().map(|id| self.stat(id)).collect()
+    }
+
+    /// Which of these objects are there to be relied on, so that they need not be put; in the order of `ids`. From the next
+    /// [`sync`](Self::sync) on those are kept as if they had been put through this handle. Their bytes are not looked at.
+    ///
+    /// To ask [`stat`](Self::stat) is not enough before somebody counts on an object: in a store that other machines use too it may be about
+    /// to go.
+    fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        Ok(self.stat_many(ids)?.iter().map(Option::is_some).collect())
     }
 
     /// Stores a file's bytes, by the cheapest way that the store has.

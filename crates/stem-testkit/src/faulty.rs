@@ -150,6 +150,11 @@ impl<S: ObjectStore> ObjectStore for FaultyStore<S> {
         self.inner.stat_many(ids)
     }
 
+    fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        self.call(Operation::Stat)?;
+        self.inner.rely_on(ids)
+    }
+
     fn put_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
         self.call(Operation::Put)?;
         self.inner.put_file(source, options)
@@ -181,6 +186,11 @@ impl<S: Maintain> Maintain for FaultyStore<S> {
     fn remove(&self, id: &ObjectId) -> Result<bool> {
         self.call(Operation::Remove)?;
         self.inner.remove(id)
+    }
+
+    fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+        self.call(Operation::Remove)?;
+        self.inner.needs_only(ids)
     }
 
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {

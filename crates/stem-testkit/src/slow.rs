@@ -131,6 +131,11 @@ impl<S: ObjectStore> ObjectStore for SlowStore<S> {
         self.inner.stat_many(ids)
     }
 
+    fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        self.request(STAT, Operation::Stat)?;
+        self.inner.rely_on(ids)
+    }
+
     fn put_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
         self.request(PUT, Operation::Put)?;
         self.inner.put_file(source, options)
@@ -161,6 +166,11 @@ impl<S: Maintain> Maintain for SlowStore<S> {
     fn remove(&self, id: &ObjectId) -> Result<bool> {
         self.request(OTHER, Operation::Remove)?;
         self.inner.remove(id)
+    }
+
+    fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+        self.request(OTHER, Operation::Remove)?;
+        self.inner.needs_only(ids)
     }
 
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {

@@ -366,7 +366,7 @@ fn between(from: End<'_>, to: End<'_>, options: &CopyOptions, progress: &dyn Pro
     }
     if found.rows.is_empty() {
         // Where a store sends later what it has taken, this is when.
-        to.store().sync()?;
+        transfer::settle(&**from.store(), &**to.store())?;
     }
     result.objects = copied.ids.len() as u64;
     result.bytes = copied.bytes;

@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use stem_fs::Timestamp;
+use stem_hash::ObjectId;
 use stem_odb::gc::{self, Clock, Policy, Unneeded};
 use stem_stash::format::stamp::Stamp;
 use stem_stash::{Phase, Progress, RootOptions};
@@ -25,6 +26,20 @@ use crate::vault::Vault;
 pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often removing can be stopped.
 const BATCH: u64 = 64;
+const CHANGED: &str =
+    "another program changed what is needed while this ran: run it again when that program is done";
+
+/// What a run is going to do.
+struct Planned {
+    result: GcResult,
+    doomed: Vec<Unneeded>,
+    /// The digest of what was read to know what is needed.
+    witness: [u8; 32],
+    /// What a bucket has to keep for the repository, sorted.
+    needed: Vec<ObjectId>,
+    /// Objects that are in no store of this machine, and which somebody stored in the bucket not long ago.
+    young: Vec<(ObjectId, i64)>,
+}
 
 /// How to collect.
 #[derive(Debug, Clone)]
@@ -70,6 +85,12 @@ pub struct GcResult {
     pub undo_expired: u64,
     /// Why objects that are old enough were kept nevertheless.
     pub postponed: Option<String>,
+    /// Where the repository's own store is a bucket: how many objects it was told are needed. What no client needs goes when the bucket
+    /// itself is collected.
+    pub needed: Option<u64>,
+    /// What collecting the bucket did then, for all who use it.
+    #[cfg(feature = "remote")]
+    pub bucket: Option<stem_remote::Collected>,
 }
 
 impl GcResult {
@@ -107,23 +128,31 @@ impl Vault {
             None => Stamp::now().map_err(stem_stash::Error::from)?,
         };
         if options.dry_run {
-            return self.plan(now, options, progress).map(|(result, ..)| result);
+            return self.plan(now, options, progress).map(|planned| planned.result);
         }
         // What an interrupted push left comes back first; what cannot be is a root.
         stash.recover(progress)?;
         let undo_expired = self.expire_undo(now, options, progress)?;
         let lock = stash.lock_store(options.lock_timeout, progress)?;
-        let (mut result, doomed, witness) = self.plan(now, options, progress)?;
+        let Planned { mut result, doomed, witness, needed, young } = self.plan(now, options, progress)?;
         result.undo_expired = undo_expired;
 
         let listed = |first: &[Unneeded], second: &[Unneeded]| {
             let rows = first.iter().chain(second).map(|object| (object.id, object.since));
-            let mut rows: Vec<_> = rows.collect();
+            let mut rows: Vec<_> = rows.chain(young.iter().copied()).collect();
             rows.sort_unstable();
             rows
         };
         let save = |rows| stash.save_condemned(&lock, &self.store_url, now.as_micros(), rows);
         save(listed(&doomed, &result.waiting))?;
+        if let Some(bucket) = self.bucket() {
+            if stash.root_witness(progress)? == witness {
+                bucket.needs_only(&needed)?;
+                result.needed = Some(needed.len() as u64);
+            } else {
+                result.postponed = Some(CHANGED.into());
+            }
+        }
         if !doomed.is_empty() {
             if stash.root_witness(progress)? == witness {
                 self.sweep(doomed, &mut result, progress)?;
@@ -131,25 +160,25 @@ impl Vault {
             } else {
                 result.waiting.extend(doomed);
                 result.waiting.sort_unstable_by_key(|object| object.id);
-                result.postponed = Some(
-                    "another program changed what is needed while this ran: run it again when that program is done".into(),
-                );
+                result.postponed = Some(CHANGED.into());
             }
         }
         result.next = self.next(&result.waiting, options);
         result.temporaries = self.tidy(now, false)?;
         stash.save_gc_record(&record(now, &result))?;
         drop(lock);
+        #[cfg(feature = "remote")]
+        if self.bucket().is_some() && result.postponed.is_none() {
+            let url = self.store_url.parse::<stem_odb::StoreUrl>()?;
+            let collected =
+                crate::bucket::collect_bucket(&url, &stem_remote::CollectOptions::default(), progress)?;
+            result.bucket = Some(collected);
+        }
         Ok(result)
     }
 
-    /// What is unneeded: for how long, and what of it may go. With it, the digest of what that was read from.
-    fn plan(
-        &self,
-        now: Stamp,
-        options: &GcOptions,
-        progress: &dyn Progress,
-    ) -> Result<(GcResult, Vec<Unneeded>, [u8; 32])> {
+    /// What is unneeded: for how long, and what of it may go.
+    fn plan(&self, now: Stamp, options: &GcOptions, progress: &dyn Progress) -> Result<Planned> {
         let stash = self.stash();
         let before = stash.condemned(&self.store_url, progress)?;
         let clock = Clock::judge(before.written, now.as_micros());
@@ -165,7 +194,7 @@ impl Vault {
         )?;
         let grace = options.grace.unwrap_or(self.gc_grace);
         let policy = Policy { now: now.as_micros(), grace: micros(grace), clock };
-        let plan = gc::plan(&**self.store(), &roots.ids, &before.rows, &policy)?;
+        let plan = gc::plan(&**self.here(), &roots.ids, &before.rows, &policy)?;
         let postponed = match clock {
             Clock::Plausible => None,
             Clock::Backwards => Some(
@@ -176,6 +205,21 @@ impl Vault {
                  age begins anew",
             ),
         };
+        let mut young = Vec::new();
+        let mut needed = Vec::new();
+        if self.bucket().is_some() {
+            // What was stored there a moment ago, and nothing names yet, is in the list, too.
+            let is_young =
+                |since: i64| !clock.is_plausible() || now.as_micros().saturating_sub(since) < micros(grace);
+            let here = |id: &ObjectId| {
+                [&plan.doomed, &plan.waiting].iter().any(|list| list.iter().any(|object| object.id == *id))
+            };
+            young = before.rows.iter().filter(|(_, since)| is_young(*since)).copied().collect();
+            young.retain(|(id, _)| roots.ids.binary_search(id).is_err() && !here(id));
+            needed = roots.ids.iter().copied().chain(young.iter().map(|(id, _)| *id)).collect();
+            needed.sort_unstable();
+            needed.dedup();
+        }
         let mut result = GcResult {
             dry_run: options.dry_run,
             objects: plan.objects,
@@ -188,9 +232,10 @@ impl Vault {
             result.removed = plan.doomed;
             result.next = self.next(&result.waiting, options);
             result.temporaries = self.tidy(now, true)?;
-            return Ok((result, Vec::new(), roots.witness));
+            result.needed = self.bucket().map(|_| needed.len() as u64);
+            return Ok(Planned { result, doomed: Vec::new(), witness: roots.witness, needed, young });
         }
-        Ok((result, plan.doomed, roots.witness))
+        Ok(Planned { result, doomed: plan.doomed, witness: roots.witness, needed, young })
     }
 
     /// Gives up what could be undone. By a clock that is wrong everything would be old.
@@ -207,7 +252,7 @@ impl Vault {
     fn sweep(&self, doomed: Vec<Unneeded>, result: &mut GcResult, progress: &dyn Progress) -> Result<()> {
         progress.begin(Phase::Sweeping, doomed.len() as u64, 0);
         let mut asked = 0_u64;
-        let done = gc::sweep(&**self.store(), &doomed, &mut |_| {
+        let done = gc::sweep(&**self.here(), &doomed, &mut |_| {
             progress.advance(1, 0);
             asked += 1;
             if asked.is_multiple_of(BATCH) && progress.cancelled() {
@@ -228,7 +273,7 @@ impl Vault {
                 if progress.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             let options = RepackOptions { progress: Some(&step), ..RepackOptions::default() };
-            match self.store().repack(&options) {
+            match self.here().repack(&options) {
                 // What is left over is compacted by the next run.
                 Err(error) if error.kind() == stem_store::ErrorKind::Interrupted => {}
                 other => drop(other?),

@@ -174,6 +174,16 @@ impl Vault {
         &self.remotes
     }
 
+    /// What lies in the repository itself.
+    pub(crate) fn here(&self) -> &AnyStore {
+        &self.stores.here
+    }
+
+    /// The repository's own store, if it is a bucket, whose objects are not the repository's to remove.
+    pub(crate) fn bucket(&self) -> Option<&AnyStore> {
+        self.stores.bucket.as_ref()
+    }
+
     /// Says that these objects were stored just now, which nothing names yet: a collection counts them as young, whatever
     /// it found before. The lock is [`Stash::share_store`]'s, held since before they were stored.
     pub fn reprieve(&self, lock: &StoreLock, ids: &[ObjectId], progress: &dyn Progress) -> Result<()> {

@@ -154,6 +154,17 @@ pub fn drop_cached(file: &File) -> bool {
     matches!(read, Err(Errno::AGAIN) | Ok(0))
 }
 
+/// What tells this installation from others: 32 hex digits (`machine-id(5)`); `None` where there is none.
+pub fn machine_id() -> Option<String> {
+    use std::io::Read as _;
+    ["/etc/machine-id", "/var/lib/dbus/machine-id"].into_iter().find_map(|path| {
+        let mut text = String::new();
+        File::open(path).ok()?.take(64).read_to_string(&mut text).ok()?;
+        let id = text.trim();
+        (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_ascii_lowercase())
+    })
+}
+
 /// The kind of file system that holds `path`, by the name that people know it by; `None` for one that is not known here.
 pub fn file_system(path: &std::path::Path) -> Option<&'static str> {
     // Magic numbers: `statfs(2)`.

@@ -15,14 +15,14 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 #[cfg(target_os = "linux")]
-pub use linux::{drop_cached, file_system};
+pub use linux::{drop_cached, file_system, machine_id};
 
 #[cfg(not(target_os = "linux"))]
 mod portable;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::*;
 #[cfg(not(target_os = "linux"))]
-pub use portable::{drop_cached, file_system};
+pub use portable::{drop_cached, file_system, machine_id};
 
 #[cfg(windows)]
 mod pathwise;

@@ -44,6 +44,11 @@ pub fn file_system(_path: &std::path::Path) -> Option<&'static str> {
     None
 }
 
+/// What tells this installation from others; not known here.
+pub fn machine_id() -> Option<String> {
+    None
+}
+
 pub(crate) fn can_sync_all(_dir: &DirHandle) -> bool {
     false
 }

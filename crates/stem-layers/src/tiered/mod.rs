@@ -109,6 +109,8 @@ struct Inner {
     evicting: AtomicBool,
     /// The cache was too large and kept what waits: to be looked at when something has arrived.
     over: AtomicBool,
+    /// Somebody relies on what the slower store has: the next sync is one of that, too.
+    relied: AtomicBool,
 }
 
 /// What was put through this handle.
@@ -181,6 +183,7 @@ impl Tiered {
             step: AtomicU64::new(0),
             evicting: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            relied: AtomicBool::new(false),
         });
         inner.mend()?;
         let background = match options.writing {

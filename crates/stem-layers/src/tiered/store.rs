@@ -6,6 +6,7 @@
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use stem_fs::{Dir, RelPath, TempFile};
 use stem_hash::{IdPrefix, ObjectId};
@@ -148,6 +149,10 @@ impl ObjectStore for Tiered {
 
     fn sync(&self) -> Result<()> {
         self.inner.sync()?;
+        if self.inner.relied.swap(false, Ordering::AcqRel) {
+            let synced = self.inner.remote.ask(Operation::Sync, None, |remote| remote.sync());
+            synced.inspect_err(|_| self.inner.relied.store(true, Ordering::Release))?;
+        }
         self.wake();
         Ok(())
     }
@@ -167,6 +172,36 @@ impl ObjectStore for Tiered {
             }
         }
         Ok(found.into_iter().map(|stat| stat.map(|stat| self.known(stat))).collect())
+    }
+
+    /// What waits to be sent will be there; else the store behind the cache has to have it, for the cache evicts.
+    fn rely_on(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        let inner = &*self.inner;
+        let mut there: Vec<bool> = {
+            let (queued, puts) = (inner.state.queued()?, inner.puts.lock());
+            ids.iter().map(|id| puts.pending.contains_key(id) || queued.contains_key(id)).collect()
+        };
+        let open: Vec<usize> = (0..ids.len()).filter(|&at| there.get(at) == Some(&false)).collect();
+        if open.is_empty() {
+            return Ok(there);
+        }
+        let asked: Vec<ObjectId> = open.iter().filter_map(|&at| ids.get(at).copied()).collect();
+        match inner.remote.ask(Operation::Stat, asked.first(), |remote| remote.rely_on(&asked)) {
+            Ok(found) => {
+                if found.contains(&true) {
+                    inner.relied.store(true, Ordering::Release);
+                }
+                for (at, found) in open.into_iter().zip(found) {
+                    if let Some(place) = there.get_mut(at) {
+                        *place = found;
+                    }
+                }
+                Ok(there)
+            }
+            // It is put once more, and looked for when it is sent.
+            Err(error) if error.kind() == ErrorKind::Unavailable => Ok(there),
+            Err(error) => Err(error),
+        }
     }
 
     fn put_file(&self, source: &FileSource<'_>, options: &PutOptions) -> Result<PutFile> {
@@ -231,6 +266,10 @@ impl Maintain for Tiered {
         let here = inner.cache.remove(id)?;
         inner.unqueue(id)?;
         Ok(here || there)
+    }
+
+    fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
+        self.inner.remote.ask(Operation::Remove, None, |remote| remote.needs_only(ids))
     }
 
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {

@@ -97,7 +97,14 @@ impl Inner {
         let mut todo = rows.to_vec();
         if kind == ListKind::Suspected {
             let there = present(&*remote, &todo)?;
-            todo.retain(|(id, _)| !there.contains(id));
+            let ids: Vec<ObjectId> = there.iter().copied().collect();
+            let relied = remote.rely_on(&ids)?;
+            let counts: HashSet<ObjectId> =
+                ids.into_iter().zip(relied).filter(|(_, counts)| *counts).map(|(id, _)| id).collect();
+            todo.retain(|(id, _)| !counts.contains(id));
+            if todo.is_empty() {
+                remote.sync()?;
+            }
         }
         let results = Mutex::new((Vec::new(), None::<Error>));
         let (next, broken) = (AtomicUsize::new(0), AtomicBool::new(false));

@@ -132,6 +132,8 @@ pub(crate) fn is(key: &str, extension: &str) -> bool {
 pub(crate) fn is_known(key: &str) -> bool {
     key == "stemvault"
         || key.starts_with("packs/") && (is(key, "pack") || is(key, "idx"))
+        || key.starts_with("roots/")
+        || key.starts_with("condemned/")
         || key.starts_with("objects/")
 }
 

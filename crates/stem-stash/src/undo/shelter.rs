@@ -201,6 +201,10 @@ impl ObjectStore for Sheltered<'_> {
         Ok(found)
     }
 
+    fn rely_on(&self, ids: &[ObjectId]) -> StoreResult<Vec<bool>> {
+        self.store.rely_on(ids)
+    }
+
     fn restore_file(
         &self,
         id: &ObjectId,

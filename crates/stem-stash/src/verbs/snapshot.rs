@@ -175,7 +175,9 @@ fn store_all(
     // What the cache knows and the store has need not be read.
     let cached = cache.get_all(files);
     let ids: Vec<_> = cached.iter().flatten().map(|digest| digest.id).collect();
-    let mut stats = stash.store.stat_many(&ids)?.into_iter();
+    let mut stats = stash.store.stat_many(&ids)?;
+    super::push::only_what_stays(stash.store, &ids, &mut stats)?;
+    let mut stats = stats.into_iter();
     let mut present =
         |digest: Digest| stats.next().flatten().is_some_and(|stat| stat.size == digest.len).then_some(digest);
     let known: Vec<_> = cached.into_iter().map(|digest| digest.and_then(&mut present)).collect();

@@ -166,6 +166,14 @@ impl Vault {
         if !lacking.is_empty() {
             return Err(ExchangeError::Missing { paths: paths_of(entry, &lacking) }.into());
         }
+        let left_out: Vec<ObjectId> =
+            front.rows.iter().filter(|row| row.left_out).map(|row| row.id).collect();
+        let counts = store.rely_on(&left_out)?;
+        let going: Vec<ObjectId> =
+            left_out.into_iter().zip(counts).filter(|(_, counts)| !counts).map(|(id, _)| id).collect();
+        if !going.is_empty() {
+            return Err(ExchangeError::Missing { paths: paths_of(entry, &going) }.into());
+        }
         let mut wanted: Vec<bool> = front.rows.iter().map(|row| !row.left_out).collect();
         let known: Vec<usize> = (0..wanted.len())
             .filter(|&at| front.rows.get(at).is_some_and(|row| !row.left_out && there(at, row)))
@@ -184,7 +192,7 @@ impl Vault {
                 return Err(stem_stash::Error::Interrupted("nothing was imported").into());
             }
             if let Some(place) = wanted.get_mut(at) {
-                *place = !whole;
+                *place = !whole || store.rely_on(&[row.id])? != [true];
             }
             progress.advance(1, 0);
         }

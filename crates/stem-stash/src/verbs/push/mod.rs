@@ -12,7 +12,7 @@ use std::collections::HashSet;
 
 use stem_fs::{Barrier, Dir, LockKind, RelPath, Stat};
 use stem_hash::{Digest, ObjectId};
-use stem_store::ObjectStore;
+use stem_store::{ObjectStat, ObjectStore};
 
 use crate::Stash;
 use crate::cache::StatCache;
@@ -419,13 +419,34 @@ fn plan<'a>(
     let ids: Vec<Option<ObjectId>> = files.iter().map(&mut id_of).collect();
     let known: Vec<ObjectId> = ids.iter().flatten().copied().collect();
     let (stats, cached) = rayon::join(|| store.stat_many(&known), || cache.get_all(files));
-    let mut stats = stats?.into_iter();
+    let mut stats = stats?;
+    only_what_stays(store, &known, &mut stats)?;
+    let mut stats = stats.into_iter();
     let rows = files.iter().zip(ids).zip(cached);
     let item = |((file, head), cached): ((&'a WorkFile, Option<ObjectId>), Option<Digest>)| {
         let stat = head.and_then(|_| stats.next().flatten());
         Item { file, head, head_size: stat.map(|stat| stat.size), cached }
     };
     Ok(rows.map(item).collect())
+}
+
+/// Leaves of what a store has what is going to stay there: the rest counts as absent, and is put.
+pub(crate) fn only_what_stays(
+    store: &dyn ObjectStore,
+    ids: &[ObjectId],
+    stats: &mut [Option<ObjectStat>],
+) -> Result<()> {
+    // A store whose objects are files that were renamed into it is nobody else's.
+    if store.capabilities().adopts_files {
+        return Ok(());
+    }
+    let found: Vec<ObjectId> =
+        ids.iter().zip(&*stats).filter(|(_, stat)| stat.is_some()).map(|(id, _)| *id).collect();
+    let counts = store.rely_on(&found)?;
+    for (stat, counts) in stats.iter_mut().filter(|stat| stat.is_some()).zip(counts) {
+        *stat = stat.filter(|_| counts);
+    }
+    Ok(())
 }
 
 /// What HEAD has in scope and the working tree lacks.
