@@ -292,8 +292,9 @@ impl Bucket {
         let whole: Vec<DepotPack> =
             packs.values().filter(|there| there.index).filter_map(|there| there.pack).collect();
         watch.step(CollectStep::Marking(whole.len() as u64));
-        let depot =
-            RemoteDepot::new(self.client.clone(), marker, true, Identity::of_cache(&cache)).only(whole);
+        // It only reads, so nobody asks who it is.
+        let identity = Identity::of_cache(&cache);
+        let depot = RemoteDepot::new(self.client.clone(), marker, true, identity).only(whole);
         let options = PackOptions { algorithm: Some(algorithm), ..PackOptions::default() };
         let depot = std::sync::Arc::new(depot);
         let store = PackStore::in_depot(depot, algorithm, &cache, self.name().to_owned(), &options, false)?;

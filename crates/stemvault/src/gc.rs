@@ -88,6 +88,9 @@ pub struct GcResult {
     /// Where the repository's own store is a bucket: how many objects it was told are needed. What no client needs goes when the bucket
     /// itself is collected.
     pub needed: Option<u64>,
+    /// What collecting the bucket did then, for all who use it.
+    #[cfg(feature = "remote")]
+    pub bucket: Option<stem_remote::Collected>,
 }
 
 impl GcResult {
@@ -164,6 +167,13 @@ impl Vault {
         result.temporaries = self.tidy(now, false)?;
         stash.save_gc_record(&record(now, &result))?;
         drop(lock);
+        #[cfg(feature = "remote")]
+        if self.bucket().is_some() && result.postponed.is_none() {
+            let url = self.store_url.parse::<stem_odb::StoreUrl>()?;
+            let collected =
+                crate::bucket::collect_bucket(&url, &stem_remote::CollectOptions::default(), progress)?;
+            result.bucket = Some(collected);
+        }
         Ok(result)
     }
 

@@ -12,6 +12,10 @@ use crate::json::Json;
 use crate::report::{BAD, DIM, Report};
 use crate::ui::Ui;
 
+/// What the repository's own store is called where it is a bucket.
+#[cfg(feature = "remote")]
+const STORE: &str = "the repository's store";
+
 pub(super) fn gc(vault: &Vault, args: &GcArgs, ui: &Ui) -> Result<Report> {
     let options = GcOptions {
         dry_run: args.dry_run,
@@ -22,6 +26,13 @@ pub(super) fn gc(vault: &Vault, args: &GcArgs, ui: &Ui) -> Result<Report> {
     confirm(vault, args, ui)?;
     let result = vault.gc(&options, &ui.bars()).told()?;
     let mut report = Report::new(ui, || json(&result), |report| text(&result, ui, report));
+    #[cfg(feature = "remote")]
+    if let Some(bucket) = &result.bucket {
+        if !ui.json() {
+            super::gc_store::text(bucket, STORE, ui, &mut report);
+        }
+        super::gc_store::notes(bucket, args.dry_run, &mut report);
+    }
     if let Some(why) = &result.postponed {
         report.problem(why);
         report.exit = exit::PARTIAL;
@@ -100,7 +111,7 @@ fn json(result: &GcResult) -> Json {
         }))
     };
     let roots = result.roots.iter().map(|(kind, count)| (format!("\"{kind}\""), Json::from(*count)));
-    Json::object([
+    let all = [
         ("dry_run", result.dry_run.into()),
         ("objects", result.objects.into()),
         ("removed", objects(&result.removed)),
@@ -113,7 +124,19 @@ fn json(result: &GcResult) -> Json {
         ("undo_expired", result.undo_expired.into()),
         ("roots", Json::Object(roots.collect())),
         ("postponed", result.postponed.as_deref().map(Json::from).into()),
-    ])
+    ];
+    Json::object(all.into_iter().chain(store_json(result).map(|store| ("store", store))))
+}
+
+/// What collecting the bucket did, where the repository's store is one.
+#[cfg(feature = "remote")]
+fn store_json(result: &GcResult) -> Option<Json> {
+    result.bucket.as_ref().map(|bucket| super::gc_store::json(bucket, STORE))
+}
+
+#[cfg(not(feature = "remote"))]
+fn store_json(_: &GcResult) -> Option<Json> {
+    None
 }
 
 fn time(micros: Option<i64>) -> Json {

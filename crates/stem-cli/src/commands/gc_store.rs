@@ -11,7 +11,7 @@ pub(super) fn gc(_args: &GcArgs, _ui: &Ui) -> Result<Report> {
 }
 
 #[cfg(feature = "remote")]
-pub(super) use bucket::gc;
+pub(super) use bucket::{gc, json, notes, text};
 
 #[cfg(feature = "remote")]
 mod bucket {
@@ -106,6 +106,12 @@ mod bucket {
 
     fn tell(result: &Collected, name: &str, args: &GcArgs, ui: &Ui) -> Report {
         let mut report = Report::new(ui, || json(result, name), |report| text(result, name, ui, report));
+        notes(result, args.dry_run, &mut report);
+        report
+    }
+
+    /// What people should know beside the answer.
+    pub(crate) fn notes(result: &Collected, dry_run: bool, report: &mut Report) {
         if result.absent > 0 {
             let objects = human::count(result.absent, "needed object is", "needed objects are");
             let some: Vec<String> = result.some_absent.iter().map(ToString::to_string).collect();
@@ -125,16 +131,16 @@ mod bucket {
                        if nobody does need anything, say --yes";
             let held =
                 format!("{} ({}) could go and stay", packs(result.held), human::size(result.held.bytes));
-            if args.dry_run {
-                report.note(format!("{held}: {why}"))
+            if dry_run {
+                report.note(format!("{held}: {why}"));
             } else {
-                report.problem(format!("{held}: {why}"))
+                report.problem(format!("{held}: {why}"));
             }
         }
-        report
     }
 
-    fn text(result: &Collected, name: &str, ui: &Ui, report: &mut Report) {
+    /// For people.
+    pub(crate) fn text(result: &Collected, name: &str, ui: &Ui, report: &mut Report) {
         if !result.exists {
             report.line(format_args!("Nothing was ever stored in '{name}'."));
             return;
@@ -194,7 +200,8 @@ mod bucket {
         }
     }
 
-    fn json(result: &Collected, name: &str) -> Json {
+    /// For programs.
+    pub(crate) fn json(result: &Collected, name: &str) -> Json {
         let tally =
             |tally: Tally| Json::object([("packs", tally.packs.into()), ("bytes", tally.bytes.into())]);
         let time = |time: Option<Timestamp>| Json::from(time.and_then(stamp).map(Json::display));

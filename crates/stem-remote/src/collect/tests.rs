@@ -12,7 +12,11 @@ use crate::Location;
 const DAYS: Duration = Duration::from_hours(8 * 24);
 
 fn options(server: &S3Server, cache: &std::path::Path) -> BTreeMap<String, String> {
-    let pairs = [("endpoint", server.endpoint()), ("anonymous", "true".into()), ("cache", cache.display().to_string())];
+    let pairs = [
+        ("endpoint", server.endpoint()),
+        ("anonymous", "true".into()),
+        ("cache", cache.display().to_string()),
+    ];
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
@@ -52,7 +56,8 @@ fn nothing_goes_by_what_was_read_too_long_ago() {
     assert_eq!(slow.kind(), ErrorKind::Unavailable);
     assert_eq!(packs(), 4);
     // It falls asleep after the first key: what was read is read again before the next.
-    let asleep = collect(&bucket, |round, asked| if round == 1 && asked > 1 { DAYS } else { Duration::ZERO }).unwrap();
+    let asleep =
+        collect(&bucket, |round, asked| if round == 1 && asked > 1 { DAYS } else { Duration::ZERO }).unwrap();
     assert_eq!((asleep.removed.packs, packs()), (2, 0));
     assert_eq!(asleep.newly.packs, 0);
     assert!(!server.keys().iter().any(|key| key.contains("/condemned/")));
