@@ -20,8 +20,8 @@ pub use age::parse_age;
 pub use config::{Config, DatabaseSetting, StashChoice, WorkTreePath};
 pub use error::{Error, Result};
 pub use registry::{
-    AnyStore, Base, RepositoryStores, backends, erase_measured, is_remote, is_within_repository, open_existing,
-    open_repository, open_store,
+    AnyStore, Base, RepositoryStores, backends, erase_measured, is_remote, is_within_repository,
+    open_existing, open_repository, open_store,
 };
 pub use secret::hide_passwords;
 pub use url::StoreUrl;

@@ -15,7 +15,8 @@ use std::sync::{Mutex, PoisonError};
 
 use stem_hash::ObjectId;
 use stem_store::{
-    Durability, Error, ErrorKind, ObjectRead, ObjectStat, ObjectStore, Operation, PutOptions, Result, Stopped, Written,
+    Durability, Error, ErrorKind, ObjectRead, ObjectStat, ObjectStore, Operation, PutOptions, Result,
+    Stopped, Written,
 };
 
 use crate::verify::BadObject;

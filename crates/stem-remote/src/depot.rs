@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt, stream};
 use parking_lot::{Condvar, Mutex};
 use stem_fs::OpenFile;
-use stem_pack::format::PackId;
 use stem_hash::ObjectId;
+use stem_pack::format::PackId;
 use stem_pack::{Depot, DepotFile, DepotJob, DepotPack, Look, Moment, Roots};
 
 use crate::blocks::{Blocks, RemotePack};

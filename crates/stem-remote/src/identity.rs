@@ -164,9 +164,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let muse = muse(dir.path());
         let ids: Vec<ClientId> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..16)
-                .map(|_| scope.spawn(|| Identity::of_repository(&muse).id().unwrap()))
-                .collect();
+            let threads: Vec<_> =
+                (0..16).map(|_| scope.spawn(|| Identity::of_repository(&muse).id().unwrap())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");

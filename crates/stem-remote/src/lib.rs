@@ -82,11 +82,7 @@ pub fn open_own(location: &Location<'_>, packs: &PackOptions, muse: &Dir) -> Res
     open_settings(&settings, packs, Some(muse))
 }
 
-fn open_settings(
-    settings: &Settings,
-    packs: &PackOptions,
-    muse: Option<&Dir>,
-) -> Result<Arc<dyn Maintain>> {
+fn open_settings(settings: &Settings, packs: &PackOptions, muse: Option<&Dir>) -> Result<Arc<dyn Maintain>> {
     let name = settings.name.clone();
     let invalid = |problem: String| {
         Error::new(ErrorKind::InvalidInput, Operation::OpenStore, name.as_str()).with_reason(problem)

@@ -4,5 +4,6 @@
 mod bucket;
 mod conformance;
 mod faults;
+mod removal;
 mod requests;
 mod secrets;

@@ -36,12 +36,14 @@ pub(super) fn answer(request: &Request, shared: &Shared) -> Answer {
         "POST" if has("uploadId") => complete(request, &mut state),
         "POST" if has("delete") => {
             let body = String::from_utf8_lossy(&request.body).into_owned();
+            let mut told = String::new();
             for part in body.split("<Key>").skip(1) {
                 if let Some((key, _)) = part.split_once("</Key>") {
                     state.objects.remove(key);
+                    let _ = write!(told, "<Deleted><Key>{key}</Key></Deleted>");
                 }
             }
-            ok(b"<DeleteResult></DeleteResult>".to_vec())
+            ok(format!("<DeleteResult>{told}</DeleteResult>").into_bytes())
         }
         "DELETE" if has("uploadId") => {
             if let Some(id) = request.query.get("uploadId") {
