@@ -8,5 +8,6 @@ mod conformance;
 mod faults;
 mod growing;
 mod hostile;
+mod removal;
 mod requests;
 mod secrets;
