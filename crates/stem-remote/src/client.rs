@@ -512,13 +512,11 @@ impl Client {
         stream: &mut futures_util::stream::BoxStream<'static, object_store::Result<object_store::ObjectMeta>>,
         key: &str,
     ) -> io::Result<Option<object_store::ObjectMeta>> {
-        match tokio::time::timeout(self.patience, stream.next()).await {
-            Ok(next) => next.transpose().map_err(|error| from_client(&error, key)),
-            Err(_) => {
-                let words = format!("the service's list of '{key}' goes on and shows nothing");
-                Err(told(io::ErrorKind::InvalidData, words))
-            }
-        }
+        let Ok(next) = tokio::time::timeout(self.patience, stream.next()).await else {
+            let words = format!("the service's list of '{key}' goes on and shows nothing");
+            return Err(told(io::ErrorKind::InvalidData, words));
+        };
+        next.transpose().map_err(|error| from_client(&error, key))
     }
 
     /// Whether the service creates a key only if it is absent when it is told to. Found out by trying, once for each store and process:

@@ -68,12 +68,12 @@ impl Identity {
             None => self.place.clone(),
             Some(below) => self.place.ensure_dir(below).map_err(failed)?,
         };
-        let id = name_of(&self.digits(&dir)?, &self.place).map_err(failed)?;
+        let id = name_of(&Self::digits(&dir)?, &self.place).map_err(failed)?;
         Ok(*self.known.get_or_init(|| id))
     }
 
     /// The digits of the file. Of several processes that make it at once all take those of the one that came first.
-    fn digits(&self, dir: &Dir) -> io::Result<String> {
+    fn digits(dir: &Dir) -> io::Result<String> {
         let failed = |error: stem_fs::Error| told(error.kind(), error.to_string());
         let Some(name) = plain(FILE) else { return Err(io::ErrorKind::InvalidFilename.into()) };
         let read = || -> io::Result<Option<String>> {

@@ -19,7 +19,7 @@ pub(crate) trait Row: Copy + Ord {
     /// Tells the lists apart.
     const MAGIC: &'static [u8; 8];
     /// Its length in bytes.
-    const LEN: usize;
+    const LEN: u32;
 
     fn append(&self, bytes: &mut Vec<u8>);
     /// `None`: not so many bytes.
@@ -28,7 +28,7 @@ pub(crate) trait Row: Copy + Ord {
 
 impl Row for ObjectId {
     const MAGIC: &'static [u8; 8] = b"STEMROOT";
-    const LEN: usize = 32;
+    const LEN: u32 = 32;
 
     fn append(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(self.as_bytes());
@@ -41,7 +41,7 @@ impl Row for ObjectId {
 
 impl Row for PackId {
     const MAGIC: &'static [u8; 8] = b"STEMDOOM";
-    const LEN: usize = 16;
+    const LEN: u32 = 16;
 
     fn append(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(self.as_bytes());
@@ -72,9 +72,14 @@ impl fmt::Display for BadList {
     }
 }
 
+/// As much memory has.
+const fn row_len<R: Row>() -> usize {
+    R::LEN as usize
+}
+
 /// The longest list of such rows, in bytes.
 pub(crate) const fn longest<R: Row>() -> u64 {
-    (HEAD + MOST_ROWS * R::LEN) as u64
+    (HEAD + MOST_ROWS * row_len::<R>()) as u64
 }
 
 /// Lists with these rows; several if there are more than one may have, none if there are none.
@@ -86,10 +91,10 @@ pub(crate) fn encode<R: Row>(rows: &[R]) -> Vec<Vec<u8>> {
 }
 
 fn encode_one<R: Row>(rows: &[R]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEAD + rows.len() * R::LEN);
+    let mut bytes = Vec::with_capacity(HEAD + rows.len() * row_len::<R>());
     bytes.extend_from_slice(R::MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&(R::LEN as u32).to_le_bytes());
+    bytes.extend_from_slice(&R::LEN.to_le_bytes());
     bytes.extend_from_slice(&(rows.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&[0; 32]);
     for row in rows {
@@ -126,18 +131,18 @@ pub(crate) fn decode<R: Row>(bytes: &[u8]) -> Result<Vec<R>, BadList> {
     }
     let body = bytes.get(HEAD..).unwrap_or_default();
     let number = bytes.get(16..24).and_then(|field| field.try_into().ok()).map(u64::from_le_bytes);
-    if field(12) != Some(R::LEN as u32)
-        || !body.len().is_multiple_of(R::LEN)
-        || number != Some((body.len() / R::LEN) as u64)
+    if field(12) != Some(R::LEN)
+        || !body.len().is_multiple_of(row_len::<R>())
+        || number != Some((body.len() / row_len::<R>()) as u64)
         || body.is_empty()
-        || body.len() / R::LEN > MOST_ROWS
+        || body.len() / row_len::<R>() > MOST_ROWS
     {
         return Err(BadList::Damaged("its length does not follow from its rows"));
     }
     if bytes.get(24..HEAD) != Some(check(bytes).as_bytes().as_slice()) {
         return Err(BadList::Damaged("its checksum does not agree"));
     }
-    let rows: Vec<R> = body.chunks_exact(R::LEN).filter_map(R::read).collect();
+    let rows: Vec<R> = body.chunks_exact(row_len::<R>()).filter_map(R::read).collect();
     if !rows.is_sorted_by(|a, b| a < b) {
         return Err(BadList::Damaged("its rows are not in order"));
     }

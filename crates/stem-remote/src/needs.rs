@@ -310,7 +310,7 @@ impl Bucket {
                 }
                 match entries::text(&self.client, name) {
                     // A person took it away.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => {
                         let words =
                             format!("key '{ENTRIES}/{name}': {error}; nothing can go while it is there");

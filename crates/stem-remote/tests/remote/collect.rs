@@ -321,7 +321,7 @@ fn a_chunk_list_that_cannot_be_read_ends_the_work() {
     let mut bytes = service.server.get(&key);
     // The list is the last record: what follows it is the footer.
     let from = bytes.len() - 700;
-    for byte in bytes[from..from + 400].iter_mut() {
+    for byte in &mut bytes[from..from + 400] {
         *byte ^= 0xff;
     }
     service.server.set(&key, bytes);

@@ -375,7 +375,7 @@ fn a_key_with_a_name_that_the_client_refuses_hides_nothing_that_is_known_and_dam
         // Nobody can list by now, and that is said; an empty list would be a lie.
         match service.client("two", &[]) {
             Ok(two) => {
-                assert!(two.ids(&IdPrefix::ALL).is_err() || two.stat(&id).unwrap().is_some(), "{strange}")
+                assert!(two.ids(&IdPrefix::ALL).is_err() || two.stat(&id).unwrap().is_some(), "{strange}");
             }
             Err(error) => assert_ne!(error.kind(), ErrorKind::Corrupt, "{strange}"),
         }
