@@ -12,7 +12,7 @@ use stem_testkit::s3::{Fault, Injury, Match, ServerOptions};
 use stemvault::format::stamp::Stamp;
 use stemvault::{
     Base, CopyOptions, CopyPlace, GcOptions, IdPrefix, ObjectStoreExt as _, PackingOptions, PushOptions,
-    Silent, UndoOptions, Vault, VerifyOptions, open_store,
+    Silent, UndoOptions, Vault, VerifyOptions, copy, open_store,
 };
 use stemvault_tests::bucket::{Service, configure, inner};
 use stemvault_tests::repo::Repo;
