@@ -235,7 +235,7 @@ impl Shelf {
 
 /// How the entry's name begins: by the time in the id that it keeps, so that it is found again by whoever has it.
 fn time_of(entry: &StashEntry) -> String {
-    entry.origin().stamp().map_or_else(|| NO_TIME.to_owned(), Stamp::to_name)
+    entry.origin().stamp().map_or_else(|| NO_TIME.to_owned(), stem_stash::format::stamp::Stamp::to_name)
 }
 
 fn go_on(progress: &dyn Progress) -> Result<()> {

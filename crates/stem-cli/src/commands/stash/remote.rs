@@ -256,7 +256,7 @@ fn fetch_text(copied: &CopyResult, dry_run: bool, report: &mut Report) {
                 report.line(format_args!("Fetched {files} as {NAME}{there}{NAME:#}: {message}"));
             }
             (false, _) => {
-                report.line(format_args!("It is there already as {NAME}{there}{NAME:#}: {message}"))
+                report.line(format_args!("It is there already as {NAME}{there}{NAME:#}: {message}"));
             }
         }
     }
