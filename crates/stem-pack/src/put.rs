@@ -93,7 +93,12 @@ impl Core {
         }
     }
 
-    pub(crate) fn put_known(&self, source: &mut dyn Read, len: Option<u64>, options: &PutOptions) -> Result<Put> {
+    pub(crate) fn put_known(
+        &self,
+        source: &mut dyn Read,
+        len: Option<u64>,
+        options: &PutOptions,
+    ) -> Result<Put> {
         self.make_ready()?;
         let at_sync = options.durability == Durability::AtSync;
         if at_sync {

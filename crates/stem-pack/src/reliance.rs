@@ -433,7 +433,8 @@ impl Core {
 
     /// `false`: it is gone.
     fn store_one_again(&self, id: &ObjectId) -> Result<bool> {
-        let stat = self.each_copy(id, Want::Object, Purpose::Read, |spot, _| stat_record(&spot.open(id, OBJECTS)?));
+        let stat =
+            self.each_copy(id, Want::Object, Purpose::Read, |spot, _| stat_record(&spot.open(id, OBJECTS)?));
         let stat = match stat {
             Ok(Some(stat)) => stat,
             Ok(None) | Err(Bad::Vanished | Bad::Damaged(_) | Bad::Misled(_)) => return Ok(false),
@@ -479,8 +480,7 @@ impl Core {
                 return Ok(Stands::Unread);
             }
             let mut chunks = || -> std::result::Result<bool, Bad> {
-                let record =
-                    hit.fresh_spot(&self.catalog.open_files)?.open(id, &[Kind::ChunkList])?;
+                let record = hit.fresh_spot(&self.catalog.open_files)?.open(id, &[Kind::ChunkList])?;
                 record.check_payload()?;
                 let mut walk = record.chunk_list()?;
                 while let Some(entry) = walk.next()? {

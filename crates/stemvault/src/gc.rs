@@ -37,8 +37,6 @@ struct Planned {
     witness: [u8; 32],
     /// What a bucket has to keep for the repository, sorted.
     needed: Vec<ObjectId>,
-    /// Objects that are in no store of this machine, and which somebody stored in the bucket not long ago.
-    young: Vec<(ObjectId, i64)>,
 }
 
 /// How to collect.
@@ -134,12 +132,12 @@ impl Vault {
         stash.recover(progress)?;
         let undo_expired = self.expire_undo(now, options, progress)?;
         let lock = stash.lock_store(options.lock_timeout, progress)?;
-        let Planned { mut result, doomed, witness, needed, young } = self.plan(now, options, progress)?;
+        let Planned { mut result, doomed, witness, needed } = self.plan(now, options, progress)?;
         result.undo_expired = undo_expired;
 
         let listed = |first: &[Unneeded], second: &[Unneeded]| {
             let rows = first.iter().chain(second).map(|object| (object.id, object.since));
-            let mut rows: Vec<_> = rows.chain(young.iter().copied()).collect();
+            let mut rows: Vec<_> = rows.collect();
             rows.sort_unstable();
             rows
         };
@@ -205,21 +203,7 @@ impl Vault {
                  age begins anew",
             ),
         };
-        let mut young = Vec::new();
-        let mut needed = Vec::new();
-        if self.bucket().is_some() {
-            // What was stored there a moment ago, and nothing names yet, is in the list, too.
-            let is_young =
-                |since: i64| !clock.is_plausible() || now.as_micros().saturating_sub(since) < micros(grace);
-            let here = |id: &ObjectId| {
-                [&plan.doomed, &plan.waiting].iter().any(|list| list.iter().any(|object| object.id == *id))
-            };
-            young = before.rows.iter().filter(|(_, since)| is_young(*since)).copied().collect();
-            young.retain(|(id, _)| roots.ids.binary_search(id).is_err() && !here(id));
-            needed = roots.ids.iter().copied().chain(young.iter().map(|(id, _)| *id)).collect();
-            needed.sort_unstable();
-            needed.dedup();
-        }
+        let needed = roots.ids;
         let mut result = GcResult {
             dry_run: options.dry_run,
             objects: plan.objects,
@@ -233,9 +217,9 @@ impl Vault {
             result.next = self.next(&result.waiting, options);
             result.temporaries = self.tidy(now, true)?;
             result.needed = self.bucket().map(|_| needed.len() as u64);
-            return Ok(Planned { result, doomed: Vec::new(), witness: roots.witness, needed, young });
+            return Ok(Planned { result, doomed: Vec::new(), witness: roots.witness, needed });
         }
-        Ok(Planned { result, doomed: plan.doomed, witness: roots.witness, needed, young })
+        Ok(Planned { result, doomed: plan.doomed, witness: roots.witness, needed })
     }
 
     /// Gives up what could be undone. By a clock that is wrong everything would be old.

@@ -94,6 +94,11 @@ fn text(result: &GcResult, ui: &Ui, report: &mut Report) {
         let files = human::count(files, "temporary file", "temporary files");
         report.line(format_args!("{verb} {files} ({}) that dead processes left.", human::size(bytes)));
     }
+    if let Some(needed) = result.needed {
+        let verb = if result.dry_run { "would be" } else { "is" };
+        let objects = human::count(needed, "object", "objects");
+        report.line(format_args!("The repository's bucket {verb} told that {objects} in it may be needed."));
+    }
     if result.undo_expired > 0 {
         let records = human::count(result.undo_expired, "step", "steps");
         report.line(format_args!("{records} can no longer be undone."));

@@ -206,6 +206,12 @@ class Unavailable(SystemFailure):
     kind = "unavailable"
 
 
+class Lost(SystemFailure):
+    """Objects that were found in a store that others use too are gone; store them again."""
+
+    kind = "lost"
+
+
 class SourceError(SystemFailure):
     """What was to be stored could not be read. Nothing was stored."""
 
@@ -243,6 +249,7 @@ _BY_KIND: Dict[str, Type[StemvaultError]] = {
             PermissionDenied,
             ReadOnly,
             Unavailable,
+            Lost,
             SourceError,
         )
     },

@@ -6,5 +6,6 @@ mod collect;
 mod collect_model;
 mod conformance;
 mod faults;
+mod removal;
 mod requests;
 mod secrets;
