@@ -19,12 +19,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::blocks::{Blocks, RemotePack};
-use crate::client::{Grown, Shared};
+use crate::client::Shared;
 use crate::error::{again, told};
 use crate::identity::Identity;
 use crate::layout::{PACKS, PackKey, index_key, pack_key, parse_pack_name};
 use crate::marker::{self, Marker};
 use crate::roots::RemoteRoots;
+use crate::upload::Grown;
 use crate::wait::{LOOK, go_on, runtime, wait};
 
 /// Packs that are whole and not there yet, on disk until they are.

@@ -3,12 +3,14 @@
 //!
 //! What lies there is `docs/format/remote.md`: packs of `stem-pack` with their indices, or each object under a key of its own. The
 //! first is a [`PackStore`] over a [`Depot`](stem_pack::Depot): cutting, coding, looking up and verifying are those of packs on disk, and
-//! this crate brings bytes to and fro. It deletes nothing but what it tried a service with.
+//! this crate brings bytes to and fro. Beside objects there are what each client needs, what nobody may rely on any more, and stash entries
+//! for other machines; removing is a collector's, which asks nobody and waits a week.
 //!
 //! Rooms: `settings`, `profile` and `connect` turn a URL and the environment into a client; `error` turns what a client
-//! says into words without secrets; `wait` has the runtime, which is the crate's own and is entered by no caller; `client` moves bytes, and goes on
-//! where a connection was cut; `blocks` keeps what was read and reads ahead; `layout` and `marker` are the format; `depot` and `sharded`
-//! the two layouts.
+//! says into words without secrets; `wait` has the runtime, which is the crate's own and is entered by no caller; `client` and `upload` move bytes,
+//! and go on where a connection was cut; `blocks` keeps what was read and reads ahead; `layout`, `marker` and `lists` are the format; `depot` and
+//! `sharded` the two layouts; `identity` and `roots` say who needs what; `bucket` is a store without its objects, for `entries` and, with
+//! `needs`, for `collect`.
 //!
 //! Rejected: a runtime for each store (threads), the caller's runtime (there may be none, and blocking in it would
 //! panic), the client's own blocking wrapper (there is none).
@@ -30,6 +32,7 @@ mod profile;
 mod roots;
 mod settings;
 mod sharded;
+mod upload;
 mod wait;
 
 use std::collections::BTreeMap;
