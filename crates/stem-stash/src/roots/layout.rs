@@ -30,6 +30,7 @@ const KNOWN_IN_NEWER: &[&[u8]] = &[b"MERGE_STATE.json", b"remotes", b"tags"];
 /// Names in `.muse/stem`; the table is in `docs/format/README.md`.
 const KNOWN_IN_STEM: &[&[u8]] = &[
     b"cache",
+    b"client",
     b"config.toml",
     b"gc",
     b"journal",
