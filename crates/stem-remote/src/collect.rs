@@ -26,7 +26,7 @@ use crate::bucket::Bucket;
 use crate::cache_dir;
 use crate::depot::RemoteDepot;
 use crate::identity::Identity;
-use crate::layout::{CONDEMNED, PACKS, PROBE, PackKey, index_key, pack_key, parse_pack_name};
+use crate::layout::{CONDEMNED, PACKS, PROBE, PackKey, index_key, is_hex_name, pack_key, parse_pack_name};
 use crate::lists::encode;
 use crate::needs::{self, ClientNeeds, CondemnedList, Needs, NeedsOfEntry};
 use crate::wait::wait;
@@ -454,7 +454,7 @@ impl Bucket {
         let failed = |error| self.failed(Operation::Remove, error);
         let listed = self.client.list(PROBE).map_err(failed)?;
         let old = listed.into_iter().filter_map(|listed| match &listed.parts[..] {
-            [name] if needs::is_name(name) && age(now, listed.since) > LEFT_OVER => {
+            [name] if is_hex_name(name) && age(now, listed.since) > LEFT_OVER => {
                 Some(format!("{PROBE}/{name}"))
             }
             _ => None,

@@ -48,8 +48,8 @@ pub(crate) fn parse_pack_name(name: &str) -> Option<PackKey> {
     name.strip_suffix(INDEX_SUFFIX).and_then(id).map(PackKey::Index)
 }
 
-/// Whether this is the name of a list: 32 hex digits, lower case.
-pub(crate) fn parse_list_name(name: &str) -> bool {
+/// Whether this is how a client, a list or a try of the service is called: 32 hex digits, lower case.
+pub(crate) fn is_hex_name(name: &str) -> bool {
     PackId::parse_bytes(name.as_bytes()).is_ok()
 }
 

@@ -17,7 +17,7 @@ use crate::bucket::Bucket;
 use crate::client::{Client, Shared};
 use crate::entries;
 use crate::error::told;
-use crate::layout::{CONDEMNED, ENTRIES, ROOTS};
+use crate::layout::{CONDEMNED, ENTRIES, ROOTS, is_hex_name};
 use crate::lists::{BadList, Row, decode, longest};
 use crate::wait::wait;
 
@@ -93,11 +93,6 @@ impl Needs {
     }
 }
 
-/// Whether this is how a client, or a list, is called.
-pub(crate) fn is_name(text: &str) -> bool {
-    PackId::parse_bytes(text.as_bytes()).is_ok()
-}
-
 /// The rows of a list; `None`: it is gone.
 async fn read_list<R: Row>(client: Shared, key: String) -> io::Result<Option<Vec<R>>> {
     let mut reads = 1;
@@ -162,7 +157,7 @@ fn bounded<T>(keys: Vec<T>, what: &str) -> io::Result<Vec<T>> {
 /// The lists of all clients.
 pub(crate) fn root_keys(client: &Client) -> io::Result<Vec<RootKey>> {
     let keys = client.list(ROOTS)?.into_iter().filter_map(|listed| match &listed.parts[..] {
-        [name, list] if is_name(name) && is_name(list) => Some(RootKey {
+        [name, list] if is_hex_name(name) && is_hex_name(list) => Some(RootKey {
             client: name.clone(),
             key: format!("{ROOTS}/{name}/{list}"),
             size: listed.size,
@@ -195,7 +190,7 @@ pub(crate) fn condemned_lists(client: &Shared) -> io::Result<Vec<CondemnedList>>
     let mut gone = BTreeSet::new();
     for _ in 0..LOOKS {
         let listed = client.list(CONDEMNED)?.into_iter().filter_map(|listed| match &listed.parts[..] {
-            [name] if is_name(name) => Some((format!("{CONDEMNED}/{name}"), listed.since)),
+            [name] if is_hex_name(name) => Some((format!("{CONDEMNED}/{name}"), listed.since)),
             _ => None,
         });
         // What is gone was never more than a list: no name is used twice.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::client::Shared;
 use crate::error::told;
 use crate::identity::Identity;
-use crate::layout::{CONDEMNED, PACKS, PackKey, ROOTS, index_key, parse_list_name, parse_pack_name};
+use crate::layout::{CONDEMNED, PACKS, PackKey, ROOTS, index_key, is_hex_name, parse_pack_name};
 use crate::lists;
 use crate::wait::wait;
 
@@ -104,7 +104,7 @@ impl RemoteRoots {
         self.write(needed)?;
         written.clear();
         let ours = before.iter().filter_map(|listed| match listed.parts.as_slice() {
-            [name] if parse_list_name(name) => Some(format!("{top}/{name}")),
+            [name] if is_hex_name(name) => Some(format!("{top}/{name}")),
             _ => None,
         });
         self.client.remove(ours.collect())
@@ -117,7 +117,7 @@ impl RemoteRoots {
         let mut there = HashMap::new();
         for listed in self.client.list(CONDEMNED)? {
             let [name] = listed.parts.as_slice() else { continue };
-            if !parse_list_name(name) {
+            if !is_hex_name(name) {
                 continue;
             }
             if there.len() >= MOST_LISTS {

@@ -16,7 +16,7 @@ use crate::bucket::{Bucket, Service, is};
 use crate::collect::{DAY, ids_of, roots};
 
 /// Interleavings; `STEM_MODEL_SEEDS` asks for more.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 12;
 const STEPS: usize = 40;
 const CLIENTS: usize = 3;
 /// Contents that clients store, so few that they meet.
