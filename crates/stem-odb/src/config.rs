@@ -391,7 +391,7 @@ mod tests {
             ("[remotes]\nstudio = \"bucket\"", "remotes.studio"),
             ("[remotes]\nstudio = 3", "string"),
             ("[remotes.studio]\nurl = \"s3://x\"", "string"),
-            ("remotes = \"s3://x\"", "map"),
+            ("remotes = \"s3://x\"", "line 1"),
         ] {
             let problem = Config::parse(text.as_bytes()).unwrap_err();
             assert!(problem.contains(word), "{text:?} → {problem}");
