@@ -1,6 +1,7 @@
 //! The client's side of removal: what it publishes, what it does not rely on, and what it looks at again.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use stem_fs::Dir;
 use stem_hash::{Algorithm, Hasher, ObjectId};
@@ -173,15 +174,21 @@ fn a_chunk_in_a_condemned_pack_is_stored_again_for_another_object() {
     reads(&service, "third", &[longer], &[id]);
 }
 
-#[test]
-fn what_is_condemned_between_put_and_sync_is_stored_again_from_there() {
-    let service = Service::plain();
-    let ids = filled(&service);
+/// A client that put what was there already, with the ids of that and the packs that it lies in.
+fn put_again(service: &Service) -> (Arc<dyn Maintain>, Vec<ObjectId>, Vec<String>) {
+    let ids = filled(service);
     let old = packs(&service.server);
     let store = service.client("second", &[]).unwrap();
     for bytes in two() {
         assert_eq!(put(&*store, &bytes).1, Written::Present);
     }
+    (store, ids, old)
+}
+
+#[test]
+fn what_is_condemned_between_put_and_sync_is_stored_again_from_there() {
+    let service = Service::plain();
+    let (store, ids, old) = put_again(&service);
     condemn(&service.server, &old, 1);
     store.sync().unwrap();
     remove(&service.server, &old);
@@ -191,12 +198,7 @@ fn what_is_condemned_between_put_and_sync_is_stored_again_from_there() {
 #[test]
 fn what_is_gone_between_put_and_sync_has_to_be_put_again() {
     let service = Service::plain();
-    let ids = filled(&service);
-    let old = packs(&service.server);
-    let store = service.client("second", &[]).unwrap();
-    for bytes in two() {
-        assert_eq!(put(&*store, &bytes).1, Written::Present);
-    }
+    let (store, ids, old) = put_again(&service);
     let (other, _) = put(&*store, b"something else");
     remove(&service.server, &old);
     let error = store.sync().unwrap_err();
