@@ -1,7 +1,7 @@
 //! The entries of a store in a bucket, which machines hand to each other: `docs/format/remote.md`, *Entries*.
 //!
 //! `stem-remote` knows the bytes, `stem-stash` the entry and what is told of it; here they meet, and every entry is judged as that of
-//! a bundle is. Objects come and go by [`crate::copy`].
+//! a bundle is. Objects come and go by [`copy()`](crate::copy()).
 
 use stem_hash::Algorithm;
 use stem_odb::{StoreUrl, hide_passwords};
