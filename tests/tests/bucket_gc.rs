@@ -113,6 +113,32 @@ fn a_client_that_is_gone_for_ever_is_given_up_when_somebody_says_so() {
 }
 
 #[test]
+fn what_only_an_entry_needed_goes_after_the_entry() {
+    let service = Service::default();
+    let repo = Repo::new();
+    repo.write("handed.wav", noise(1, 200_000));
+    let url = service.url("sender", "");
+    run(repo.root(), &["stash", "push", "-m", "for you", "--to", &url]);
+    let before = collect(&service, &repo, &[]);
+    assert_eq!(
+        (&before["entries"], packs(&before, "needed"), packs(&before, "newly_condemned")),
+        (&1.into(), 1, 0),
+        "{before}"
+    );
+    // The entry alone needs it: the sender says nothing any more.
+    assert_eq!(before["clients"].as_array().unwrap().len(), 0, "{before}");
+    run(repo.root(), &["stash", "drop", "0", "--remote", &url, "--yes"]);
+    // Something else that is needed, or nothing would go without being told to.
+    let other = repository(&service, "other");
+    shelve(&other, "b.wav", 2);
+    assert_eq!(packs(&collect(&service, &repo, &[]), "newly_condemned"), 1);
+    service.server.advance(8 * DAY);
+    let last = collect(&service, &repo, &[]);
+    assert_eq!((packs(&last, "removed"), packs(&last, "needed")), (1, 1), "{last}");
+    run(other.root(), &["stash", "pop"]);
+}
+
+#[test]
 fn a_collection_that_is_killed_anywhere_costs_nothing_and_the_next_one_ends_it() {
     for round in 0..14 {
         let service = Service::default();

@@ -353,6 +353,10 @@ impl<S: Maintain> Maintain for Metrics<S> {
         self.inner.needs_only(ids)
     }
 
+    fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        self.inner.entrust(ids)
+    }
+
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
         self.meters.repack.call(
             self.inner.name(),

@@ -456,6 +456,10 @@ impl Maintain for Mirror {
         self.0.stores().try_for_each(|store| store.needs_only(ids))
     }
 
+    fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        self.0.stores().try_for_each(|store| store.entrust(ids))
+    }
+
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
         let mut all = Repacked::default();
         for store in self.0.stores() {

@@ -222,6 +222,11 @@ impl<P: Maintain, S: Maintain> Maintain for Overlay<P, S> {
         self.secondary.needs_only(ids)
     }
 
+    fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        self.primary.entrust(ids)?;
+        self.secondary.entrust(ids)
+    }
+
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
         let (one, other) = (self.primary.repack(options)?, self.secondary.repack(options)?);
         Ok(Repacked {

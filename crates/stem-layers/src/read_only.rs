@@ -105,6 +105,10 @@ impl<S: Maintain> Maintain for ReadOnly<S> {
         Err(self.refused(Operation::Remove))
     }
 
+    fn entrust(&self, _ids: &[ObjectId]) -> Result<()> {
+        Err(self.refused(Operation::Remove))
+    }
+
     fn repack(&self, _options: &RepackOptions<'_>) -> Result<Repacked> {
         Err(self.refused(Operation::Repack))
     }

@@ -179,6 +179,10 @@ impl<S: Maintain> Maintain for Retry<S> {
         self.again(|_| self.inner.needs_only(ids))
     }
 
+    fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        self.again(|_| self.inner.entrust(ids))
+    }
+
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
         self.inner.repack(options)
     }

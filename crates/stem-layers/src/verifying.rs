@@ -136,6 +136,10 @@ impl<S: Maintain> Maintain for Verifying<S> {
         self.0.needs_only(ids)
     }
 
+    fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        self.0.entrust(ids)
+    }
+
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
         self.0.repack(options)
     }

@@ -123,6 +123,9 @@ pub trait Roots: Debug + Send + Sync {
 
     /// Publishes that this client needs exactly these objects.
     fn replace(&self, needed: &[ObjectId]) -> io::Result<()>;
+
+    /// Takes back what this handle published of these objects, which are sorted, and of no others.
+    fn entrust(&self, ids: &[ObjectId]) -> io::Result<()>;
 }
 
 /// A moment, by all clocks at hand. None of this machine's is believed alone: one stands still while the machine sleeps, the other

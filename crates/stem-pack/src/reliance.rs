@@ -348,6 +348,13 @@ impl Core {
         roots.replace(ids).map_err(|error| self.far(Operation::Remove, error))
     }
 
+    /// See [`stem_store::Maintain::entrust`].
+    pub(crate) fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        let Some(roots) = self.roots() else { return Ok(()) };
+        let _alone = self.syncing.lock();
+        roots.entrust(ids).map_err(|error| self.far(Operation::Remove, error))
+    }
+
     /// After everything is durable: says that it is needed, and looks whether what was relied on is there still.
     pub(crate) fn account(&self) -> Result<()> {
         let Some(roots) = self.roots() else { return Ok(()) };

@@ -290,6 +290,10 @@ impl Maintain for PackStore {
         self.core.needs_only(ids)
     }
 
+    fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        self.core.entrust(ids)
+    }
+
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
         self.core.compact(options)
     }

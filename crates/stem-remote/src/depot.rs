@@ -302,6 +302,10 @@ impl Roots for RemoteDepot {
         // Nothing comes before the marker; without one nothing is there to be needed.
         if self.is_made()? { self.roots.replace(needed) } else { Ok(()) }
     }
+
+    fn entrust(&self, ids: &[ObjectId]) -> io::Result<()> {
+        self.roots.entrust(ids)
+    }
 }
 
 impl Drop for RemoteDepot {

@@ -110,6 +110,15 @@ impl RemoteRoots {
         self.client.remove(ours.collect())
     }
 
+    pub(crate) fn entrust(&self, ids: &[ObjectId]) -> io::Result<()> {
+        let mut written = self.written.lock();
+        let covered = |list: &Written| list.rows.iter().all(|id| ids.binary_search(id).is_ok());
+        let (done, kept) = written.drain(..).partition(covered);
+        *written = kept;
+        let keys: Vec<String> = Vec::into_iter(done).map(|list: Written| list.key).collect();
+        if keys.is_empty() { Ok(()) } else { self.client.remove(keys) }
+    }
+
     pub(crate) fn look(&self) -> io::Result<Look> {
         // Before, not after: what is condemned while this reads is not older than that.
         let at = Moment::now(self.client.dated()?);

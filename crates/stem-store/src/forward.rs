@@ -74,6 +74,9 @@ macro_rules! forward {
             fn needs_only(&self, ids: &[ObjectId]) -> Result<()> {
                 (**self).needs_only(ids)
             }
+            fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+                (**self).entrust(ids)
+            }
             fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
                 (**self).repack(options)
             }

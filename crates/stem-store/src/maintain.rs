@@ -110,6 +110,14 @@ pub trait Maintain: ObjectStore {
         Ok(())
     }
 
+    /// Something else says by now that these objects, sorted, are needed, as a stash entry in the store does: what this handle published of
+    /// them alone counts no more. What it published together with others stays. Where nothing is published nothing is done, which
+    /// is the default.
+    fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        let _ = ids;
+        Ok(())
+    }
+
     /// Gives back the space of what was removed, and joins what is scattered. What is there stays there at every instant,
     /// also when this is interrupted, and readers need not stop. A store that has nothing to compact says so by doing
     /// nothing, which is the default.

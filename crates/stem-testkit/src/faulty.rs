@@ -193,6 +193,11 @@ impl<S: Maintain> Maintain for FaultyStore<S> {
         self.inner.needs_only(ids)
     }
 
+    fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        self.call(Operation::Remove)?;
+        self.inner.entrust(ids)
+    }
+
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
         self.call(Operation::Repack)?;
         self.inner.repack(options)

@@ -173,6 +173,11 @@ impl<S: Maintain> Maintain for SlowStore<S> {
         self.inner.needs_only(ids)
     }
 
+    fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        self.request(OTHER, Operation::Remove)?;
+        self.inner.entrust(ids)
+    }
+
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
         self.request(OTHER, Operation::Repack)?;
         self.inner.repack(options)

@@ -533,6 +533,7 @@ fn finish(
         Some(url) if !entries.is_empty() => Some(Shelf::open(url)?),
         _ => None,
     };
+    let mut published = Vec::new();
     for Chosen { stash_id, entry } in entries {
         let mut copied = CopiedEntry {
             message: entry.message.to_string_lossy().into_owned(),
@@ -547,6 +548,7 @@ fn finish(
                 (Some(shelf), _, _) if dry_run => there(shelf.find_published(&entry, progress)?),
                 (Some(shelf), _, _) => {
                     let (name, new) = shelf.publish(&entry, progress)?;
+                    published.extend(entry.manifest.iter().map(|(_, id)| *id));
                     (Some(name), new)
                 }
                 (None, Some(vault), Some(lock)) => {
@@ -561,6 +563,12 @@ fn finish(
             };
         }
         result.entries.push(copied);
+    }
+    if shelf.is_some() && !dry_run {
+        published.sort_unstable();
+        published.dedup();
+        // The entries say that now. What stays said besides costs space, and somebody may not be allowed to remove anything.
+        let _ = to.store().entrust(&published);
     }
     Ok(())
 }

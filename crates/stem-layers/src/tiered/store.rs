@@ -272,6 +272,10 @@ impl Maintain for Tiered {
         self.inner.remote.ask(Operation::Remove, None, |remote| remote.needs_only(ids))
     }
 
+    fn entrust(&self, ids: &[ObjectId]) -> Result<()> {
+        self.inner.remote.ask(Operation::Remove, None, |remote| remote.entrust(ids))
+    }
+
     fn repack(&self, options: &RepackOptions<'_>) -> Result<Repacked> {
         let one = self.inner.cache.repack(options)?;
         let other = self.inner.remote.ask(Operation::Repack, None, |remote| remote.repack(options))?;

@@ -316,3 +316,27 @@ fn a_copied_repository_takes_nothing_from_the_original() {
     open("original").needs_only(&[]).unwrap();
     assert!(named(&service.server).is_empty());
 }
+
+#[test]
+fn what_is_entrusted_is_no_longer_said_and_what_stands_with_others_is() {
+    let service = Service::plain();
+    let (store, other) = (service.client("a", &[]).unwrap(), service.client("b", &[]).unwrap());
+    let (first, _) = put(&*store, b"first");
+    store.sync().unwrap();
+    let (second, _) = put(&*other, b"second");
+    other.sync().unwrap();
+    // Only lists of this handle go, and only those that name nothing else.
+    let mut both = vec![first, second];
+    both.sort_unstable();
+    store.entrust(&[second]).unwrap();
+    assert_eq!(roots(&service.server).len(), 2);
+    store.entrust(&both).unwrap();
+    let left: Vec<ObjectId> = roots(&service.server).into_values().flatten().collect();
+    assert_eq!(left, [second]);
+    // A list that was joined with what is not entrusted stays whole.
+    let (third, _) = put(&*other, b"third");
+    other.sync().unwrap();
+    other.entrust(&[third]).unwrap();
+    let left: HashSet<ObjectId> = roots(&service.server).into_values().flatten().collect();
+    assert_eq!(left, HashSet::from([second, third]));
+}
