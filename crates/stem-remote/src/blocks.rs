@@ -31,7 +31,7 @@ const FLOWS: usize = 8;
 /// Ranges under way at the same time, for readers ahead.
 const UNDER_WAY: usize = 4;
 /// Bytes of blocks that are kept.
-const LIMIT: u64 = 64 << 20;
+const LIMIT: u64 = 96 << 20;
 /// Buffers that are kept for blocks to come: fresh memory costs as much as copying.
 const SPARE: usize = 8;
 /// A record is at most so many blocks long: what is forgotten of one that is damaged.
@@ -41,8 +41,16 @@ type Key = (PackId, u64);
 
 #[derive(Debug)]
 enum Block {
-    Loading { fresh: Option<u64> },
-    Ready { bytes: Arc<Vec<u8>>, fresh: Option<u64>, used: u64 },
+    Loading {
+        fresh: Option<u64>,
+    },
+    Ready {
+        bytes: Arc<Vec<u8>>,
+        fresh: Option<u64>,
+        used: u64,
+        /// So many bytes of it were read, those that were read twice counted twice.
+        read: u64,
+    },
     Failed(io::Error),
 }
 
@@ -115,14 +123,15 @@ impl Blocks {
             state.clock += 1;
             let (clock, age) = (state.clock, state.age);
             match state.blocks.get_mut(&key) {
-                Some(Block::Ready { bytes, fresh: since, used }) if !fresh || *since == Some(age) => {
+                Some(Block::Ready { bytes, fresh: since, used, read }) if !fresh || *since == Some(age) => {
                     *used = clock;
                     let bytes = bytes.clone();
-                    self.plan(&mut state, pack, number + 1, fresh)?;
-                    drop(state);
                     let skip = usize::try_from(offset % BLOCK).unwrap_or(usize::MAX);
                     let part = bytes.get(skip..).unwrap_or_default();
                     let n = part.len().min(buf.len());
+                    *read += n as u64;
+                    self.plan(&mut state, pack, number + 1, fresh)?;
+                    drop(state);
                     buf[..n].copy_from_slice(&part[..n]);
                     return Ok(n);
                 }
@@ -249,7 +258,7 @@ impl Blocks {
         let block = match fetched {
             Ok(bytes) => {
                 state.bytes += bytes.len() as u64;
-                Block::Ready { bytes: Arc::new(bytes), fresh: since, used }
+                Block::Ready { bytes: Arc::new(bytes), fresh: since, used, read: 0 }
             }
             Err(error) => Block::Failed(error),
         };
@@ -366,15 +375,16 @@ impl Drop for Arrivals {
     }
 }
 
-/// Makes room: what was not used for longest goes first.
+/// Makes room. What was read to its end goes first: what was fetched ahead, and has been used least lately, is what is wanted next.
+/// Otherwise what was not used for longest.
 fn evict(state: &mut State) {
     while state.bytes > LIMIT {
         // Some tens of blocks: walking them costs less than a list that knows its places.
         let oldest = state.blocks.iter().filter_map(|(key, block)| match block {
-            Block::Ready { used, .. } => Some((*used, *key)),
+            Block::Ready { bytes, used, read, .. } => Some((*read < bytes.len() as u64, *used, *key)),
             _ => None,
         });
-        let Some((_, key)) = oldest.min() else { return };
+        let Some((_, _, key)) = oldest.min() else { return };
         drop_block(state, &key);
     }
 }
