@@ -56,6 +56,8 @@ store() { # NAME CACHE
 for kind in ${STEM_KINDS:-stems small latency}; do
     [ "$kind" != latency ] || continue
     "$STEM_TRANSFER" make "$work/$kind" "$kind" "${STEM_STEM_MIB:-32}" >/dev/null
+    # Or the first flush of whoever is measured first waits for these files.
+    sync -f "$work"
     bytes=$(du -sb --apparent-size "$work/$kind" | cut -f1)
     # Small files are not coded by what they hold, and take rclone long.
     [ "$kind" = stems ] && ways=$how || ways=audio
