@@ -548,7 +548,10 @@ fn finish(
                 (Some(shelf), _, _) if dry_run => there(shelf.find_published(&entry, progress)?),
                 (Some(shelf), _, _) => {
                     let (name, new) = shelf.publish(&entry, progress)?;
-                    published.extend(entry.manifest.iter().map(|(_, id)| *id));
+                    // One that was found may be in a stale list only.
+                    if new {
+                        published.extend(entry.manifest.iter().map(|(_, id)| *id));
+                    }
                     (Some(name), new)
                 }
                 (None, Some(vault), Some(lock)) => {

@@ -310,6 +310,9 @@ impl Inner {
             let stats = self.cache.stat_many(&ids)?;
             ids.into_iter().zip(stats).filter(|(_, stat)| stat.is_none()).map(|(id, _)| id).collect()
         };
+        if gone.is_empty() {
+            return Ok(());
+        }
         for id in gone {
             match self.fetch(&id)? {
                 Fetched::Cached => {}
